@@ -1,0 +1,53 @@
+# make test    set up .venv and run everything: lint, format, types, tests
+# make lint    the first three only
+# make demo    a first look at real data
+# make docs    the documentation, into site/
+# make bench   the benchmarks
+# make clean   remove what these made
+
+PYTHON := .venv/bin/python
+READY := .venv/ready
+WORKERS ?= 2
+MAKEFLAGS += --no-print-directory
+export PYTHONUTF8 = 1
+
+# Their geometry is read as files by the demo; without their dependencies, since nothing of them is imported.
+DEMO_DATA := dipy==1.12.1 navis==1.12.0
+
+.DEFAULT_GOAL := test
+.PHONY: test lint demo docs bench clean
+
+test: lint
+	@echo "tests"
+	@$(PYTHON) -m pytest -q -n $(WORKERS) $(PYTEST_ARGS)
+
+lint: $(READY)
+	@echo "ruff check"
+	@$(PYTHON) -m ruff check .
+	@echo "ruff format"
+	@$(PYTHON) -m ruff format --check .
+	@echo "mypy"
+	@$(PYTHON) -m mypy --no-error-summary
+
+demo: $(READY)-demo
+	@$(PYTHON) demos/first_look.py
+
+docs: $(READY)
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet --strict
+
+bench: $(READY)
+	@$(PYTHON) benchmarks/run_all.py
+
+clean:
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist site
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml tools/venv.sh
+	@tools/venv.sh dev
+	@touch $@
+
+$(READY)-demo: $(READY)
+	@tools/venv.sh demo
+	@echo "fetching demo data: $(DEMO_DATA)"
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check --no-input --no-deps $(DEMO_DATA)
+	@touch $@

@@ -1,0 +1,265 @@
+"""The ``vlen-bytes`` cell: the outermost shape of every payload, and the array tools its decoders share.
+
+A cell is ``uint32 count`` followed by ``count`` items, each ``uint32 nbytes`` and its bytes. Grid arrays hold one item
+a cell, the rows of manifests and groups many. This module takes cells apart and puts them together; what the payloads
+mean is the business of :mod:`~zvview.format.fragments`, :mod:`~zvview.format.manifests` and
+:mod:`~zvview.format.links`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from numpy.typing import NDArray
+
+from zvview.errors import DamagedError, InvalidInputError
+
+__all__ = [
+    "FARTHEST_CHUNK",
+    "Buffer",
+    "Faults",
+    "RowTable",
+    "anywhere",
+    "join_rows",
+    "read_records",
+    "split_rows",
+    "spread",
+    "unwrap_cells",
+    "vlen_header",
+    "write_records",
+]
+
+Buffer: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
+
+FARTHEST_CHUNK = 1 << 53
+"""Largest magnitude of a chunk coordinate or offset: beyond it float64 positions no longer tell whole numbers apart,
+and sums of a few coordinates below it cannot overflow int64."""
+
+_UINT32_MAX = (1 << 32) - 1
+_HEADER = struct.Struct("<II")
+_UINT32 = struct.Struct("<I")
+
+
+class Faults:
+    """Which of the cells given to a decoder are bad, and why; ends in one error that names them all.
+
+    Parameters
+    ----------
+    part : str
+        What is being decoded, for the message.
+    count : int
+        Number of cells.
+    """
+
+    __slots__ = ("_reason", "_reasons", "part")
+
+    def __init__(self, part: str, count: int) -> None:
+        self.part = part
+        self._reason = np.zeros(count, np.uint8)
+        self._reasons: list[tuple[str, str]] = []
+
+    @property
+    def bad(self) -> NDArray[np.bool_]:
+        """(C,) bool, the cells marked so far."""
+        return self._reason > 0
+
+    def mark(self, where: NDArray[np.bool_] | NDArray[np.int64], found: str, expected: str) -> None:
+        """Mark cells, given as a (C,) mask or as indices; a cell keeps the first reason it got."""
+        cells = np.flatnonzero(where) if where.dtype == np.bool_ else where
+        if len(cells):
+            self._reasons.append((found, expected))
+            self._reason[cells[self._reason[cells] == 0]] = len(self._reasons)
+
+    def check(self) -> None:
+        """Raise :class:`~zvview.errors.DamagedError` if any cell is marked."""
+        cells = np.flatnonzero(self._reason)
+        if len(cells):
+            found, expected = self._reasons[self._reason[cells[0]] - 1]
+            more = f" (and {len(cells) - 1} more)" if len(cells) > 1 else ""
+            raise DamagedError(self.part, found=found + more, expected=expected, cells=cells.tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class RowTable:
+    """Where the items of a many-item cell lie.
+
+    Attributes
+    ----------
+    buffer : (B,) uint8
+        The whole cell, not copied.
+    starts, sizes : (n,) int64
+        Row i is ``buffer[starts[i] : starts[i] + sizes[i]]``.
+    """
+
+    buffer: NDArray[np.uint8]
+    starts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+
+def anywhere(buffer: NDArray[np.uint8], dtype: npt.DTypeLike) -> NDArray[Any]:
+    """View of the bytes in which element i is the `dtype` value that starts at byte i, aligned or not.
+
+    It has ``len(buffer) - itemsize + 1`` elements, none for a shorter buffer. A gather through it reads scattered
+    fields of any record layout at once, a scatter through the view of a writable buffer writes them.
+    """
+    kind = np.dtype(dtype)
+    return np.ndarray((max(0, len(buffer) - kind.itemsize + 1),), kind, buffer.data, strides=(1,))
+
+
+def read_records(buffer: NDArray[np.uint8], dtype: np.dtype[np.void], at: NDArray[np.int64]) -> NDArray[np.void]:
+    """Packed records of `dtype` that start at the bytes `at`.
+
+    They are gathered as opaque bytes, a third of the time that numpy takes field by field.
+    """
+    return anywhere(buffer, f"V{dtype.itemsize}")[at].view(dtype)
+
+
+def write_records(buffer: NDArray[np.uint8], at: NDArray[np.int64], records: NDArray[np.void]) -> None:
+    """Put packed records at the bytes `at`; the inverse of :func:`read_records`."""
+    opaque = f"V{records.dtype.itemsize}"
+    anywhere(buffer, opaque)[at] = records.view(opaque)
+
+
+def spread(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Number the members of consecutive groups.
+
+    Parameters
+    ----------
+    counts : (n,) int64
+        Members of each group, none negative.
+
+    Returns
+    -------
+    first : (n + 1,) int64
+        Members of group g are ``first[g] : first[g + 1]``.
+    owner, local : (first[n],) int64
+        Group of each member and its number inside the group.
+    """
+    first = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=first[1:])
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return first, owner, np.arange(first[-1]) - np.repeat(first[:-1], counts)
+
+
+def vlen_header(nbytes: int) -> bytes:
+    """The 8 bytes before the payload of a one-item cell."""
+    if not 0 <= nbytes <= _UINT32_MAX:
+        raise InvalidInputError(f"a cell payload holds 0 to {_UINT32_MAX} bytes, not {nbytes}; use smaller chunks")
+    return _HEADER.pack(1, nbytes)
+
+
+def unwrap_cells(cells: Sequence[Buffer | None]) -> list[NDArray[np.uint8]]:
+    """Payloads of one-item cells as views; an absent cell (None or no bytes) gives an empty payload.
+
+    Raises
+    ------
+    DamagedError
+        Cells that do not hold exactly one item and nothing after it.
+    """
+    raw = [np.frombuffer(cell, np.uint8) if cell is not None else np.empty(0, np.uint8) for cell in cells]
+    sizes = np.fromiter(map(len, raw), np.int64, len(raw))
+    faults = Faults("cell", len(raw))
+    faults.mark((sizes > 0) & (sizes < 8), "fewer than 8 bytes", "a header of 8 bytes")
+    full = np.flatnonzero(sizes >= 8)
+    if len(full):
+        heads = np.concatenate([raw[i][:8] for i in full]).view("<u4").reshape(-1, 2)
+        faults.mark(full[heads[:, 0] != 1], "a number of items other than 1", "one item")
+        faults.mark(full[heads[:, 1] != sizes[full] - 8], "an item length that is not that of the cell", "all bytes")
+    faults.check()
+    return [cell[8:] for cell in raw]
+
+
+def split_rows(cell: Buffer, expected_rows: int | None = None) -> RowTable:
+    """Find the rows of a many-item cell.
+
+    Parameters
+    ----------
+    cell : buffer
+        The cell, decompressed. (An absent cell holds rows of no bytes; that is for the caller to know.)
+    expected_rows : int, optional
+        Number of rows it must have.
+
+    Raises
+    ------
+    DamagedError
+        The number of rows is another, the lengths run past the end, or bytes are left over.
+    """
+    buffer = np.frombuffer(cell, np.uint8)
+    if len(buffer) < 4:
+        raise DamagedError("row cell", found=f"{len(buffer)} bytes", expected="at least 4", cells=(0,))
+    count = int(buffer[:4].view("<u4")[0])
+    if expected_rows is not None and count != expected_rows:
+        raise DamagedError("row cell", found=f"{count} rows", expected=f"{expected_rows}", cells=(0,))
+    if 4 * count > len(buffer) - 4:
+        raise DamagedError(
+            "row cell", found=f"{count} rows in {len(buffer)} bytes", expected="room for them", cells=(0,)
+        )
+    places = _row_places(buffer, count)
+    if places[-1] != len(buffer):
+        raise DamagedError("row cell", found="bytes after the last row", expected="none", cells=(0,))
+    return RowTable(buffer, places[:-1] + 4, places[1:] - places[:-1] - 4)
+
+
+def _row_places(buffer: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
+    """Where each of `count` rows starts with its length, and where the last ends; `count` is known to be possible."""
+    if count == 0:
+        return np.array([4], np.int64)
+    stride = 4 + int(buffer[4:8].view("<u4")[0])
+    if len(buffer) == 4 + count * stride:
+        # If every length found at a fixed stride is the stride's own, each tells where the next one is: an induction.
+        lengths = anywhere(buffer, "<u4")[4::stride][:count]
+        if bool((lengths == stride - 4).all()):
+            return 4 + stride * np.arange(count + 1)
+    # Other lengths are a chain, each telling where the next one lies. This walk takes 75 ns a row; numcodecs' one in C
+    # takes longer, because it makes an object of every row.
+    read_uint32, data, place, places = _UINT32.unpack_from, buffer.data, 4, [4]
+    append = places.append
+    try:
+        for _ in repeat(None, count):
+            place += 4 + read_uint32(data, place)[0]
+            append(place)
+    except struct.error as error:
+        raise DamagedError(
+            "row cell", found="a row that runs past the end", expected="whole rows", cells=(0,)
+        ) from error
+    return np.array(places, np.int64)
+
+
+def join_rows(buffer: NDArray[np.uint8], sizes: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Make the many-item cell of rows that lie one after the other.
+
+    Parameters
+    ----------
+    buffer : (B,) uint8
+        Bytes of all rows.
+    sizes : (n,) int64
+        Bytes of each row; they sum to B.
+
+    Raises
+    ------
+    InvalidInputError
+        The sizes are negative, too large for the format, or do not sum to B.
+    """
+    sizes = np.asarray(sizes, np.int64)
+    if len(sizes) > _UINT32_MAX or (
+        len(sizes) and not (sizes.min() >= 0 and sizes.max() <= min(_UINT32_MAX, len(buffer)))
+    ):
+        raise InvalidInputError("row sizes must lie between 0 and the bytes given")
+    if int(sizes.sum()) != len(buffer):
+        raise InvalidInputError(f"row sizes sum to {int(sizes.sum())}, but {len(buffer)} bytes were given")
+    cell = np.empty(4 + 4 * len(sizes) + len(buffer), np.uint8)
+    heads = np.concatenate(([0], 4 + np.cumsum(sizes + 4) - (sizes + 4)))
+    anywhere(cell, "<u4")[heads] = np.concatenate(([len(sizes)], sizes))
+    is_payload = np.ones(len(cell), np.bool_)
+    is_payload[heads[:, None] + np.arange(4)] = False
+    cell[is_payload] = buffer
+    return cell

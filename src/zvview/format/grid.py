@@ -1,0 +1,161 @@
+"""The chunk grid: which chunk a position belongs to, chunk keys, and looking chunks up (format reference 4.2).
+
+Chunk coordinates are absolute and anchored at zero of space: ``floor(position / chunk_shape)`` per axis. Tables of
+coordinates are (K, sid) int64 arrays, sid being the number of components of a chunk coordinate: the store's axes plus
+one where chunks are also split by an attribute (4.4); the last D components are spatial.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zvview.errors import DamagedError
+
+__all__ = [
+    "ChunkTable",
+    "chunks_in_box",
+    "format_chunk_keys",
+    "grid_of_bounds",
+    "locate_chunks",
+    "parse_chunk_keys",
+    "sort_chunks",
+]
+
+_KEYS = re.compile(r"-?\d{1,18}(?:\.-?\d{1,18})*", re.ASCII)
+
+
+def locate_chunks(positions: NDArray[np.floating], chunk_shape: ArrayLike) -> NDArray[np.int64]:
+    """Chunk coordinate of each position.
+
+    Parameters
+    ----------
+    positions : (N, D) array
+        Stored positions; a position must already be rounded to the dtype it is stored in.
+    chunk_shape : (D,)
+        Edge lengths of the level's chunks.
+
+    Returns
+    -------
+    (N, D) int64 array
+        ``floor(position / chunk_shape)``; a position on a boundary belongs to the higher chunk.
+    """
+    edges = np.asarray(chunk_shape, np.float64)
+    coords = np.empty(positions.shape, np.int64)
+    for axis in range(positions.shape[1]):  # one contiguous column at a time: 3x as fast as on the (N, D) array
+        coords[:, axis] = np.floor(positions[:, axis].astype(np.float64) / edges[axis])
+    return coords
+
+
+def grid_of_bounds(lo: ArrayLike, hi: ArrayLike, chunk_shape: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Origin and shape, each (D,) int64, of the grid that holds the inclusive bounds `lo`..`hi`."""
+    edges = np.asarray(chunk_shape, np.float64)
+    origin = np.floor(np.asarray(lo, np.float64) / edges).astype(np.int64)
+    last = np.floor(np.asarray(hi, np.float64) / edges).astype(np.int64)
+    return origin, np.maximum(1, last - origin + 1)
+
+
+def parse_chunk_keys(keys: Sequence[object], ndim: int, part: str = "nonempty_chunks") -> NDArray[np.int64]:
+    """Coordinates of dot-joined chunk keys such as ``"-1.0.2"``: (K, ndim) int64, in the order given.
+
+    Raises
+    ------
+    DamagedError
+        A key is not `ndim` integers of at most 18 digits.
+    """
+    if not keys:
+        return np.empty((0, ndim), np.int64)
+    joined = ".".join(keys) if all(isinstance(k, str) for k in keys) else ""  # type: ignore[arg-type]
+    if _KEYS.fullmatch(joined):
+        flat = np.fromstring(joined, np.int64, sep=".")  # 10x as fast as a split; safe after the match above
+        if len(flat) == len(keys) * ndim and all(k.count(".") == ndim - 1 for k in keys):  # type: ignore[attr-defined]
+            return flat.reshape(-1, ndim)
+    bad = next((k for k in keys if not (isinstance(k, str) and _KEYS.fullmatch(k) and k.count(".") == ndim - 1)), None)
+    raise DamagedError(part, found=f"chunk key {bad!r}"[:120], expected=f"{ndim} integers joined by dots")
+
+
+def format_chunk_keys(coords: NDArray[np.int64]) -> list[str]:
+    """Dot-joined keys of (K, ndim) chunk coordinates, in the order given."""
+    return [".".join(map(str, row)) for row in coords.tolist()]
+
+
+def sort_chunks(coords: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The distinct rows of `coords` in numeric order, first component slowest."""
+    if len(coords) < 2:
+        return coords
+    ordered = coords[np.lexsort(coords.T[::-1])]
+    fresh = np.ones(len(ordered), bool)
+    fresh[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    return ordered if fresh.all() else ordered[fresh]
+
+
+def chunks_in_box(
+    coords: NDArray[np.int64], chunk_shape: ArrayLike, lo: NDArray[np.float64], hi: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Indices of the chunks in `coords` that the inclusive box meets; only the last D components are compared."""
+    edges = np.asarray(chunk_shape, np.float64)
+    spatial = coords[:, coords.shape[1] - len(edges) :]
+    first, last = np.floor(lo / edges), np.floor(hi / edges)
+    keep = np.ones(len(coords), bool)
+    for axis in range(len(edges)):
+        keep &= (spatial[:, axis] >= first[axis]) & (spatial[:, axis] <= last[axis])
+    return np.flatnonzero(keep)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkTable:
+    """Distinct chunk coordinates in numeric order, with look-up of many coordinates at once.
+
+    Attributes
+    ----------
+    coords : (K, sid) int64 array
+    """
+
+    coords: NDArray[np.int64]
+    _keys: NDArray[np.int64] | NDArray[np.bytes_]
+    _origin: NDArray[np.int64]
+    _shape: tuple[int, ...] | None
+
+    @classmethod
+    def of(cls, coords: NDArray[np.int64]) -> ChunkTable:
+        """The table of the distinct rows of `coords`."""
+        coords = sort_chunks(coords)
+        sid = coords.shape[1]
+        if not len(coords):
+            return cls(coords, np.empty(0, np.int64), np.zeros(sid, np.int64), (1,) * sid)
+        origin = coords.min(axis=0)
+        shape = tuple(int(h) - int(lo) + 1 for lo, h in zip(origin, coords.max(axis=0), strict=True))
+        if prod(shape) < 2**62:
+            return cls(coords, np.ravel_multi_index(tuple((coords - origin).T), shape), origin, shape)
+        return cls(coords, _byte_keys(coords), origin, None)
+
+    def __len__(self) -> int:
+        return len(self.coords)
+
+    def find(self, coords: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Row in the table of each of the (M, sid) `coords`, or -1 where the table lacks it."""
+        if not len(self.coords) or not len(coords):
+            return np.full(len(coords), -1, np.int64)
+        if self._shape is None:
+            wanted: NDArray[np.int64] | NDArray[np.bytes_] = _byte_keys(coords)
+            inside = np.ones(len(coords), bool)
+        else:
+            limit = self._origin + np.array(self._shape, np.int64)
+            inside = ((coords >= self._origin) & (coords < limit)).all(axis=1)
+            local = np.where(inside[:, None], coords, self._origin) - self._origin
+            wanted = np.ravel_multi_index(tuple(local.T), self._shape)
+        at = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)  # type: ignore[arg-type]
+        return np.where(inside & (self._keys[at] == wanted), at, -1)
+
+
+def _byte_keys(coords: NDArray[np.int64]) -> NDArray[np.bytes_]:
+    """Keys that sort as the coordinates do for any 64-bit values: big-endian with the sign bit turned over."""
+    turned = (coords.view(np.uint64) if coords.flags.c_contiguous else np.ascontiguousarray(coords).view(np.uint64)) ^ (
+        np.uint64(1) << np.uint64(63)
+    )
+    return np.ascontiguousarray(turned.astype(">u8")).view(f"S{8 * coords.shape[1]}").ravel()

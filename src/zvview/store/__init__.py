@@ -1,0 +1,1 @@
+"""Stores: opening places, reading, writing and checking."""

@@ -1,0 +1,245 @@
+"""Arrays of cells: which keys and byte ranges hold the cells of given chunks (format reference 4).
+
+A :class:`CellArray` never reads cells itself. It says what has to be asked for (:class:`CellPlan`) and
+:mod:`zvview.store.waves` asks for many arrays at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zvview.errors import DamagedError, UnsupportedError
+from zvview.format import names
+from zvview.format.grid import parse_chunk_keys, sort_chunks
+from zvview.format.values import as_int_list, as_mapping, wrong
+from zvview.store.codecs import CodecChain, ShardLayout, parse_codecs
+from zvview.store.places.source import Request, Source
+from zvview.store.shard_index import MISSING, decode_shard_index, shard_index_bytes
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["CellArray", "CellPlan", "GridArray", "key_encoding"]
+
+_NEAR_BYTES = 32 << 10  # ranges of one object closer than this are read as one (zarrita, object_store)
+_MOST_PROBED = 1 << 17  # cells of a grid without any list of what is there that are asked one by one
+
+
+@dataclass(frozen=True, slots=True)
+class CellPlan:
+    """What to ask for the cells of some chunks, and where each cell then lies.
+
+    Attributes
+    ----------
+    requests : list of Request
+    places : list of (request, start, stop) or None
+        For each chunk the index of the request that holds its cell and the cell's bytes in it (``stop`` None: to the end);
+        None where there is no cell.
+    chains : list of CodecChain
+        How each cell was encoded.
+    """
+
+    requests: list[Request]
+    places: list[tuple[int, int, int | None] | None]
+    chains: list[CodecChain]
+
+
+class CellArray(Protocol):
+    """One payload of bytes for each chunk of a level: vertices, fragments, an attribute, a segment of links."""
+
+    path: str
+    attributes: Mapping[str, Any]
+    is_vlen: bool
+    """Whether a cell carries the vlen-bytes header around its payload."""
+
+    @property
+    def chunks(self) -> NDArray[np.int64]:
+        """Coordinates of the cells that are there, (K, sid), in numeric order."""
+        ...
+
+    def preparation(self, coords: NDArray[np.int64]) -> list[Request]:
+        """What has to be read before :meth:`plan` can place the cells of `coords`; empty when nothing is missing."""
+        ...
+
+    def prepare(self, requests: Sequence[Request], answers: Sequence[Buffer | None]) -> None:
+        """Take the answers to :meth:`preparation`."""
+        ...
+
+    def plan(self, coords: NDArray[np.int64]) -> CellPlan:
+        """Where the cells of `coords` (M, sid) lie."""
+        ...
+
+
+class GridArray:
+    """A vlen grid array of format 0.9: one Zarr array with one cell for each chunk, sharded or not."""
+
+    is_vlen = True
+
+    def __init__(self, source: Source, path: str, document: Mapping[str, Any]) -> None:
+        self.path = path
+        self.attributes: Mapping[str, Any] = document["attributes"]
+        self._source = source
+        part = "array metadata"
+        try:
+            if document.get("node_type") != "array" or document.get("data_type") not in _BYTES_TYPES:
+                raise wrong(part, "data_type", document.get("data_type"), "an array of 'variable_length_bytes'")
+            shape = as_int_list(document.get("shape"), part, "shape")
+            grid = as_mapping(document.get("chunk_grid"), part, "chunk_grid")
+            outer = as_int_list(
+                as_mapping(grid.get("configuration"), part, "chunk_grid").get("chunk_shape"),
+                part,
+                "chunk_shape",
+                len(shape),
+            )
+            self._separator, self._prefix = key_encoding(document)
+            codecs = parse_codecs(document.get("codecs") or [], array=path)
+            origin = self.attributes.get(names.CHUNK_GRID_ORIGIN)
+            self._origin = np.array(
+                [0] * len(shape) if origin is None else as_int_list(origin, part, names.CHUNK_GRID_ORIGIN, len(shape)),
+                np.int64,
+            )
+            cell = codecs.shard.chunk_shape if codecs.shard else outer
+            if any(n < 1 for n in shape) or any(n < 1 for n in outer) or any(n != 1 for n in cell):
+                raise wrong(part, "chunk_shape", cell, "one cell for each chunk of the level")
+            if (np.abs(self._origin) > 2**62).any() or any(n > 2**62 for n in shape):
+                raise wrong(part, "shape", shape, "a grid whose coordinates fit 63 bits")
+        except DamagedError as error:
+            raise error.at(path) from None
+        if codecs.serializer != "vlen-bytes":
+            raise UnsupportedError(f"{path} is encoded by {codecs.serializer!r}; zvview reads 'vlen-bytes' cells")
+        self._shape = np.array(shape, np.int64)
+        self._chain = codecs.chain
+        self._shard: ShardLayout | None = codecs.shard
+        self._outer = np.array(outer, np.int64)
+        if self._shard is not None and prod(outer) > 1 << 24:
+            raise DamagedError(part, found=f"shards of {outer} cells", expected="at most 2**24 cells", array=path)
+        self._indexes: dict[str, NDArray[np.uint64] | None] = {}
+        self._chunks: NDArray[np.int64] | None = None
+
+    @property
+    def ndim(self) -> int:
+        """Components of a chunk coordinate."""
+        return len(self._shape)
+
+    @property
+    def chunks(self) -> NDArray[np.int64]:
+        """Coordinates of the cells that are there, (K, sid), in numeric order."""
+        if self._chunks is None:
+            listed = self.attributes.get(names.NONEMPTY_CHUNKS)
+            if isinstance(listed, np.ndarray):  # from the index, already parsed
+                self._chunks = listed
+            elif isinstance(listed, list):
+                try:
+                    self._chunks = sort_chunks(parse_chunk_keys(listed, self.ndim))
+                except DamagedError as error:
+                    raise error.at(self.path) from None
+            elif listed is None:
+                self._chunks = self._find_chunks()
+            else:
+                raise wrong("array metadata", names.NONEMPTY_CHUNKS, listed, "a list of chunk keys").at(self.path)
+        return self._chunks
+
+    def _find_chunks(self) -> NDArray[np.int64]:
+        """What is there, from the keys: the list is missing while a level is being built (10.5)."""
+        if self._source.can_list and self._shard is None:
+            root = f"{self.path}/{self._prefix}"
+            keys = [k[len(root) :].strip("/.").replace("/", ".") for k in self._source.list_keys(self.path)]
+            cells = [k for k in keys if k and k.replace(".", "").isdigit() and k.count(".") == self.ndim - 1]
+            return sort_chunks(parse_chunk_keys(cells, self.ndim) + self._origin)
+        if prod(self._shape.tolist()) > _MOST_PROBED:
+            raise DamagedError(
+                "presence of cells",
+                found=f"no {names.NONEMPTY_CHUNKS} and a grid of {self._shape.tolist()} that cannot be listed",
+                expected=f"{names.NONEMPTY_CHUNKS} on the array",
+                array=self.path,
+            )
+        return (
+            np.array(list(product(*map(range, self._shape.tolist()))), np.int64).reshape(-1, self.ndim) + self._origin
+        )
+
+    def _cells(self, coords: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Array indices of chunk coordinates and whether the grid holds them."""
+        inside = ((coords >= self._origin) & (coords < self._origin + self._shape)).all(axis=1)
+        return np.where(inside[:, None], coords - self._origin, 0), inside
+
+    def _keys(self, index: NDArray[np.int64]) -> list[str]:
+        stem = f"{self.path}/{self._prefix}"
+        return [stem + self._separator.join(map(str, row)) for row in index.tolist()]
+
+    def preparation(self, coords: NDArray[np.int64]) -> list[Request]:
+        """Shard indexes that are not known yet."""
+        if self._shard is None:
+            return []
+        index, inside = self._cells(coords)
+        size = shard_index_bytes(prod(self._outer.tolist()), self._shard.has_crc)
+        span = (-size, 0) if self._shard.index_at_end else (0, size)
+        keys = dict.fromkeys(self._keys(sort_chunks(index[inside] // self._outer)))
+        return [(key, span) for key in keys if key not in self._indexes]
+
+    def prepare(self, requests: Sequence[Request], answers: Sequence[Buffer | None]) -> None:
+        """Decode and keep shard indexes."""
+        assert self._shard is not None
+        for (key, _), footer in zip(requests, answers, strict=True):
+            try:
+                self._indexes[key] = (
+                    None
+                    if footer is None
+                    else decode_shard_index(footer, prod(self._outer.tolist()), self._shard.has_crc, None)
+                )
+            except DamagedError as error:
+                raise error.at(key) from None
+
+    def plan(self, coords: NDArray[np.int64]) -> CellPlan:
+        """Where the cells of `coords` lie."""
+        index, inside = self._cells(coords)
+        if self._shard is None:
+            keys = self._keys(index if inside.all() else index[inside])
+            requests: list[Request] = [(key, None) for key in keys]
+            at = (np.cumsum(inside) - 1).tolist()
+            places = [(i, 0, None) if ok else None for i, ok in zip(at, inside.tolist(), strict=True)]
+            return CellPlan(requests, places, [self._chain] * len(coords))
+        return self._plan_in_shards(index, inside)
+
+    def _plan_in_shards(self, index: NDArray[np.int64], inside: NDArray[np.bool_]) -> CellPlan:
+        inner = np.ravel_multi_index(tuple((index % self._outer).T), tuple(self._outer.tolist())).tolist()
+        wanted = []
+        for i, (key, cell, ok) in enumerate(zip(self._keys(index // self._outer), inner, inside.tolist(), strict=True)):
+            table = self._indexes.get(key) if ok else None
+            if table is not None and int(table[cell, 0]) != MISSING:
+                start = int(table[cell, 0])
+                wanted.append((key, start, start + int(table[cell, 1]), i))
+        wanted.sort()
+        requests: list[Request] = []
+        places: list[tuple[int, int, int | None] | None] = [None] * len(index)
+        for key, start, stop, i in wanted:
+            last = requests[-1] if requests else None
+            if last is not None and last[0] == key and last[1] is not None and start - last[1][1] <= _NEAR_BYTES:
+                requests[-1] = (key, (last[1][0], max(last[1][1], stop)))
+            else:
+                requests.append((key, (start, stop)))
+            first = requests[-1][1]
+            assert first is not None
+            places[i] = (len(requests) - 1, start - first[0], stop - first[0])
+        return CellPlan(requests, places, [self._chain] * len(index))
+
+
+_BYTES_TYPES = ("variable_length_bytes", "bytes")
+
+
+def key_encoding(document: Mapping[str, Any]) -> tuple[str, str]:
+    """Separator and prefix of the keys of a Zarr array's chunks."""
+    part = "array metadata"
+    encoding = as_mapping(document.get("chunkkey_encoding") or {"name": "default"}, part, "chunkkey_encoding")
+    name = encoding.get("name")
+    configuration = as_mapping(encoding.get("configuration") or {}, part, "chunkkey_encoding")
+    separator = configuration.get("separator", "/" if name == "default" else ".")
+    if name not in ("default", "v2") or separator not in ("/", "."):
+        raise wrong(part, "chunkkey_encoding", encoding, "'default' or 'v2' with '/' or '.'")
+    return str(separator), f"c{separator}" if name == "default" else ""

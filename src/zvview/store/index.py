@@ -1,0 +1,106 @@
+"""zvview's own index: what a viewer wants to know early, in one document and one array at the root of a store.
+
+A hint, never an authority: another writer makes it stale, so it may steer plans and colour limits but not hide data. ::
+
+    zvview/          group, attribute "zvview_index"
+    zvview/chunks    int64 (n, 2 + sid) in one zarr chunk: level, vertices, chunk coordinate
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zvview.format import documents, names
+from zvview.store.hierarchy import fingerprint
+from zvview.store.writing.plain_cells import plain_cells
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["ATTRIBUTE", "IndexedLevel", "VERSION", "build_index"]
+
+ATTRIBUTE: Final = "zvview_index"
+VERSION: Final = 1
+METADATA: Final = "metadata"
+FINGERPRINTS: Final = "fingerprints"
+LEVELS: Final = "levels"
+VERTEX_COUNT: Final = "vertex_count"
+ATTRIBUTES: Final = "attributes"
+
+SAME_CHUNKS: Final = True
+"""Stands for ``nonempty_chunks`` of an array that has those of its level's ``vertices``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IndexedLevel:
+    """What the index keeps of a level.
+
+    Attributes
+    ----------
+    level : int
+    chunks : (K, sid) int64
+        Chunks that hold vertices.
+    counts : (K,) int64
+        Vertices of each.
+    attributes : mapping of str to dict
+        Statistics of each vertex attribute: ``min``, ``max``, ``quantiles``, ``counts``.
+    """
+
+    level: int
+    chunks: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    attributes: Mapping[str, Mapping[str, Any]]
+
+
+def build_index(
+    nodes: Mapping[str, Mapping[str, Any]], encoded: Mapping[str, bytes], levels: Sequence[IndexedLevel]
+) -> tuple[dict[str, dict[str, Any]], list[tuple[str, tuple[Buffer, ...]]]]:
+    """The nodes of the index and the objects of its cells.
+
+    Parameters
+    ----------
+    nodes : mapping of str to dict
+        Document of every node of the store by path, but the root.
+    encoded : mapping of str to bytes
+        The exact bytes of each.
+    levels : sequence of IndexedLevel
+
+    Returns
+    -------
+    documents : dict
+        By path.
+    cells : list of (key, pieces)
+    """
+    own = {
+        "version": VERSION,
+        METADATA: {path: _shortened(path, document, nodes) for path, document in nodes.items()},
+        FINGERPRINTS: {path: fingerprint(data) for path, data in encoded.items()},
+        LEVELS: {
+            str(entry.level): {VERTEX_COUNT: int(entry.counts.sum()), ATTRIBUTES: dict(entry.attributes)}
+            for entry in levels
+        },
+    }
+    rows = np.concatenate([_rows(entry) for entry in levels])
+    path = f"{names.INDEX}/{names.INDEX_CHUNKS}"
+    array = documents.plain_array(rows, chunk_shape=[max(1, n) for n in rows.shape])
+    return {names.INDEX: documents.group({ATTRIBUTE: own}), path: array}, plain_cells(path, array, rows)
+
+
+def _rows(entry: IndexedLevel) -> NDArray[np.int64]:
+    level = np.full(len(entry.counts), entry.level, np.int64)
+    return np.column_stack((level, entry.counts, entry.chunks)).astype(np.int64)
+
+
+def _shortened(path: str, document: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The document, without a list of chunks that its level's vertices have as well."""
+    attributes = document.get("attributes", {})
+    vertices = nodes.get(f"{path.partition('/')[0]}/{names.VERTICES}")
+    keys = attributes.get(names.NONEMPTY_CHUNKS)
+    if keys is None or vertices is None or vertices["attributes"].get(names.NONEMPTY_CHUNKS) != keys:
+        return dict(document)
+    return {**document, "attributes": {**attributes, names.NONEMPTY_CHUNKS: SAME_CHUNKS}}

@@ -1,0 +1,186 @@
+"""What a level offers, whatever the layout on disk: arrays of cells, families of links, objects and groups.
+
+:mod:`zvview.store.layout_09` and :mod:`zvview.store.layout_07` each make a :class:`Layout` of a level; everything above
+sees only what stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zvview.cancel import CancelToken
+from zvview.format.attributes import AttributeMetadata
+from zvview.format.links import anchor_chunks
+from zvview.format.manifests import Manifests
+from zvview.format.metadata import LevelMetadata
+from zvview.store.cell_arrays import CellArray
+
+__all__ = ["Groups", "Layout", "LinkArray", "LinkFamily", "LinkTable", "ObjectRows"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinkTable:
+    """Link records in their original endpoint order.
+
+    Attributes
+    ----------
+    chunks : (M, L, sid) int64 array
+        Chunk of each endpoint, in the grid of the endpoint's level.
+    rows : (M, L) int64 array
+        Row of each endpoint in the vertex buffer of its chunk.
+    attributes : mapping of str to (M,) or (M, C) array
+    """
+
+    chunks: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, index: NDArray[np.int64]) -> LinkTable:
+        """The records at `index`."""
+        return LinkTable(self.chunks[index], self.rows[index], {n: v[index] for n, v in self.attributes.items()})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinkArray:
+    """One array of a family: the records whose endpoints lie at the same chunk offsets.
+
+    Attributes
+    ----------
+    offsets : (L - 1, sid) int64 array
+        Chunk of each further endpoint relative to the first's anchor.
+    cells : CellArray
+    dtype : numpy.dtype
+    is_ragged, has_perm : bool
+        How :func:`zvview.format.links.decode_links` reads the cells.
+    attributes : mapping of str to (CellArray, AttributeMetadata)
+        Link attributes filed cell for cell beside the records.
+    """
+
+    offsets: NDArray[np.int64]
+    cells: CellArray
+    dtype: np.dtype[Any]
+    is_ragged: bool
+    has_perm: bool
+    attributes: Mapping[str, tuple[CellArray, AttributeMetadata]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinkFamily:
+    """All links of one delta.
+
+    Attributes
+    ----------
+    path : str
+    delta : int
+        Level of the further endpoints minus that of the first.
+    width : int
+        Endpoints of a record, L.
+    is_directed, is_duplicated : bool
+    arrays : tuple of LinkArray
+    table : LinkTable or None
+        Records that the layout keeps in one piece (cross-chunk links before 0.8).
+    ratios : pair of (D,) arrays
+        Chunk shape over the root's, of the owning level and of the other.
+    """
+
+    path: str
+    delta: int
+    width: int
+    is_directed: bool
+    is_duplicated: bool
+    arrays: tuple[LinkArray, ...]
+    table: LinkTable | None
+    ratios: tuple[NDArray[np.int64], NDArray[np.int64]]
+    attribute_names: tuple[str, ...] = ()
+
+    def endpoints(self, array: LinkArray, coords: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Chunks of the stored endpoints of the cells at `coords` (K, sid): (K, L, sid)."""
+        anchor = coords if self.delta == 0 else anchor_chunks(coords, *self.ratios)
+        further = anchor[:, None, :] + array.offsets[None]
+        return np.concatenate((coords[:, None, :], further), axis=1)
+
+
+class ObjectRows(Protocol):
+    """The object index of a level: ids and manifests by row."""
+
+    sid_ndim: int
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """Object id of each row, (M,) int64."""
+        ...
+
+    def read_manifests(self, rows: NDArray[np.int64] | None = None, cancel: CancelToken | None = None) -> Manifests:
+        """Manifests of `rows`, in that order; of all rows by default."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Groups of objects.
+
+    Attributes
+    ----------
+    members : tuple of (n,) int64 arrays
+        Object ids of each group.
+    names : tuple of str
+        Empty where the store names none.
+    """
+
+    members: tuple[NDArray[np.int64], ...]
+    names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+
+class Layout(Protocol):
+    """The arrays of one level."""
+
+    metadata: LevelMetadata
+    path: str
+    vertices: CellArray
+    fragments: CellArray | None
+    vertex_dtype: np.dtype[Any]
+    encoding: str
+    notes: tuple[str, ...]
+
+    def attribute_names(self, family: str) -> list[str]:
+        """Names of the attributes of a family (``vertex_attributes``, ``object_attributes``, ...)."""
+        ...
+
+    def cell_attribute(self, family: str, name: str) -> tuple[CellArray, AttributeMetadata] | None:
+        """A vertex or fragment attribute, or None."""
+        ...
+
+    def link_deltas(self) -> list[int]:
+        """Deltas for which the level owns links, sorted."""
+        ...
+
+    def links(self, delta: int) -> LinkFamily | None:
+        """The links of one delta, or None."""
+        ...
+
+    def object_rows(self) -> ObjectRows | None:
+        """The object index, or None."""
+        ...
+
+    def object_attribute(self, name: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Values by object row and whether each row has one."""
+        ...
+
+    def groups(self) -> Groups | None:
+        """Groups of objects, or None."""
+        ...
+
+    def group_attribute(self, name: str) -> NDArray[Any]:
+        """Values by group."""
+        ...

@@ -1,0 +1,406 @@
+"""One level of a store: what it holds, and reading it by box, by chunks and by objects."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zvview.cancel import CancelToken
+from zvview.errors import InvalidInputError, MissingError
+from zvview.format import names
+from zvview.format.attributes import AttributeMetadata
+from zvview.format.grid import chunks_in_box, sort_chunks
+from zvview.format.metadata import RootMetadata
+from zvview.geometry.batches import Batch, Pieces, Points
+from zvview.geometry.concatenate import concatenate
+from zvview.geometry.select import keep_objects
+from zvview.store.layout import Groups, LinkTable
+from zvview.store.reading.batches import read_box, read_chunks, read_objects
+from zvview.store.reading.finish import finish
+from zvview.store.reading.links import decode_selection, select_links
+from zvview.store.reading.reader import LevelReader, ReadOptions
+from zvview.store.waves import read_cells
+
+
+__all__ = ["Clip", "Level", "LevelHost"]
+
+Clip = Literal["exact", "objects", "chunks"]
+Damage = Literal["raise", "skip"]
+T = TypeVar("T")
+_CLIPS = ("exact", "objects", "chunks")
+
+
+class LevelHost(Protocol):
+    """What a level needs of the store that it belongs to."""
+
+    place: str
+    metadata: RootMetadata
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Numbers of the levels."""
+        ...
+
+    def level(self, number: int) -> Level:
+        """One level."""
+        ...
+
+    def reader(self, number: int) -> LevelReader:
+        """The opened arrays of a level."""
+        ...
+
+    def retry(self, read: Callable[[], T]) -> T:
+        """The value of `read`, called again where what it relied on was stale."""
+        ...
+
+    def count_vertices(self, number: int) -> NDArray[np.int64]:
+        """Vertices of each chunk of a level."""
+        ...
+
+
+class Level:
+    """One level of detail of a store; level 0 is the exact one. Got from :meth:`zvview.Store.level`; thread-safe.
+
+    Reads return the batch type of the store's kind. Each takes
+
+    attributes : sequence of str, optional
+        Vertex attributes (and link attributes of graphs and meshes) to read; all by default, ``[]`` for none.
+    on_damage : "raise" or "skip"
+        Whether a damaged cell ends the read, or is left out and named in the ``notes`` of the batch.
+    cancel : CancelToken, optional
+        Set from any thread, it ends the read with :class:`zvview.Cancelled`.
+
+    and has an ``a...`` variant that awaits the same read in a worker thread; cancelling the task cancels the read.
+    """
+
+    def __init__(self, store: LevelHost, number: int) -> None:
+        self._store, self._number = store, number
+
+    def __repr__(self) -> str:
+        return f"<zvview.Level {self._number} of {self._store.place}>"
+
+    @property
+    def number(self) -> int:
+        """Number of the level; 0 is the finest."""
+        return self._number
+
+    @property
+    def _reader(self) -> LevelReader:
+        return self._store.reader(self._number)
+
+    @property
+    def resolution(self) -> NDArray[np.float64]:
+        """Edge lengths of a bin of this level, (D,), in coordinate units: ``base_bin_shape * scale`` (10.1)."""
+        root = self._store.metadata
+        scale = root.scales.get(str(self._number))
+        return root.base_bin_shape * (np.ones(root.ndim) if scale is None else scale)
+
+    @property
+    def chunk_shape(self) -> NDArray[np.float64]:
+        """Edge lengths of a chunk of this level, (D,), in coordinate units."""
+        return self._reader.layout.metadata.chunk_shape
+
+    @property
+    def chunks(self) -> NDArray[np.int64]:
+        """Coordinates of the chunks that hold vertices, (C, sid), in numeric order."""
+        return self._reader.layout.vertices.chunks
+
+    @property
+    def declared_vertex_count(self) -> int:
+        """What the level's metadata says; foreign writers leave it stale, :attr:`vertex_count` counts."""
+        return self._reader.layout.metadata.vertex_count
+
+    @property
+    def vertex_count(self) -> int:
+        """Number of vertices, counted from the fragment index (or zvview's own) and kept."""
+        return int(self.chunk_vertex_counts.sum())
+
+    @property
+    def chunk_vertex_counts(self) -> NDArray[np.int64]:
+        """Number of vertices of each of :attr:`chunks`, (C,)."""
+        return self._store.count_vertices(self._number)
+
+    @property
+    def object_sparsity(self) -> float:
+        """Share of the finer level's objects that this level keeps, as declared."""
+        return self._reader.layout.metadata.object_sparsity
+
+    @property
+    def refinement(self) -> str:
+        """``replace``, or ``add`` where the content is this level's own plus that of the next coarser one (10.4)."""
+        return self._reader.layout.metadata.refinement
+
+    @property
+    def attributes(self) -> Mapping[str, AttributeMetadata]:
+        """Vertex attributes: dtype, categories, channels, unit."""
+        return {name: metadata for name, (_, metadata) in self._reader.vertex_attributes(None).items()}
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """Names of the vertex attributes."""
+        return tuple(self.attributes)
+
+    @property
+    def link_attribute_names(self) -> tuple[str, ...]:
+        """Names of the attributes of edges or faces."""
+        return tuple(self._reader.layout.attribute_names(names.LINK_ATTRIBUTES))
+
+    @property
+    def object_attribute_names(self) -> tuple[str, ...]:
+        """Names of the attributes of objects."""
+        return tuple(self._reader.layout.attribute_names(names.OBJECT_ATTRIBUTES))
+
+    @property
+    def group_attribute_names(self) -> tuple[str, ...]:
+        """Names of the attributes of groups."""
+        return tuple(self._reader.layout.attribute_names(names.GROUP_ATTRIBUTES))
+
+    @property
+    def object_ids(self) -> NDArray[np.int64] | None:
+        """Ids of all objects, absent ones included, in the order of the object index; None without an index."""
+        objects = self._retry(lambda r: r.objects)
+        return None if objects is None else objects.ids
+
+    @property
+    def groups(self) -> Groups | None:
+        """Groups of objects, or None."""
+        return self._retry(lambda r: r.layout.groups())
+
+    @property
+    def link_deltas(self) -> tuple[int, ...]:
+        """Levels that this one holds links to, relative to it; 0 are the links inside the level."""
+        return tuple(self._reader.layout.link_deltas())
+
+    def object_attribute(self, name: str) -> np.ma.MaskedArray[Any, Any]:
+        """Values of an object attribute, aligned with :attr:`object_ids`; masked where an object has none."""
+
+        def read(reader: LevelReader) -> np.ma.MaskedArray[Any, Any]:
+            values, present = reader.layout.object_attribute(name)
+            mask = ~present if values.ndim == 1 else np.repeat(~present[:, None], values.shape[1], axis=1)
+            return np.ma.MaskedArray(values, mask)
+
+        return self._retry(read)
+
+    def group_attribute(self, name: str) -> NDArray[Any]:
+        """Values of a group attribute, aligned with :attr:`groups`."""
+        return self._retry(lambda r: r.layout.group_attribute(name))
+
+    def fragment_attribute(self, name: str) -> NDArray[Any]:
+        """Values of a fragment attribute, chunk after chunk in the order of :attr:`chunks`."""
+
+        def read(reader: LevelReader) -> NDArray[Any]:
+            found = reader.layout.cell_attribute(names.FRAGMENT_ATTRIBUTES, name)
+            if found is None:
+                raise MissingError("fragment attribute", name, reader.layout.attribute_names(names.FRAGMENT_ATTRIBUTES))
+            (cells,) = read_cells(reader.hierarchy, [(found[0], reader.layout.vertices.chunks)])
+            return np.concatenate([np.frombuffer(c, found[1].dtype) for c in cells] or [np.empty(0, found[1].dtype)])
+
+        return self._retry(read)
+
+    def read_links(self, delta: int = 0, attributes: Sequence[str] | None = None) -> LinkTable:
+        """All link records of one delta with their attributes, endpoints as (chunk, row of its vertex buffer)."""
+
+        def read(reader: LevelReader) -> LinkTable:
+            family = reader.layout.links(delta)
+            if family is None:
+                raise MissingError("links of delta", delta, reader.layout.link_deltas())
+            wanted = family.attribute_names if attributes is None else tuple(attributes)
+            selection = select_links(family, lambda chunks: np.ones(len(chunks), bool), wanted)
+            return decode_selection(selection, read_cells(reader.hierarchy, selection.asks))
+
+        return self._retry(read)
+
+    def read(
+        self,
+        box: tuple[ArrayLike, ArrayLike] | None = None,
+        attributes: Sequence[str] | None = None,
+        groups: Iterable[int | str] | None = None,
+        clip: Clip = "exact",
+        *,
+        object_ids: bool = True,
+        on_damage: Damage = "raise",
+        cancel: CancelToken | None = None,
+    ) -> Batch:
+        """The level, or what of it touches a box or belongs to some groups.
+
+        Parameters
+        ----------
+        box : (lo, hi), optional
+            Inclusive corners, each (D,), in world coordinates and store axis order; infinite sides are allowed.
+        groups : iterable of int or str, optional
+            Groups, by number or name, of which an object must be a member.
+        clip : "exact", "objects" or "chunks"
+            ``exact`` cuts points exactly and keeps the segments, edges and faces that touch the box, also where no vertex
+            lies inside; ``objects`` returns every object that touches it whole; ``chunks`` returns the chunks that meet
+            it as they are: pieces of objects with the links that bridge them, the fastest form, for viewers.
+        object_ids : bool
+            With ``chunks``, whether pieces must carry their objects where only the manifests tell them.
+        """
+        if clip not in _CLIPS:
+            raise InvalidInputError(f"clip = {clip!r}, expected one of {', '.join(map(repr, _CLIPS))}")
+        options = self._options(attributes, object_ids or clip != "chunks" or groups is not None, on_damage, cancel)
+
+        def read(reader: LevelReader) -> Batch:
+            bounds = self._stored_box(box)
+            members = None if groups is None else self._members(reader, groups)
+            batch = _read(reader, bounds, members, clip, options)
+            return batch if members is None else keep_objects(batch, members)
+
+        own = finish(self._retry(read), self._store.metadata)
+        return self._with_coarser(
+            own,
+            lambda level: level.read(
+                box, attributes, groups, clip, object_ids=object_ids, on_damage=on_damage, cancel=cancel
+            ),
+        )
+
+    def read_chunks(
+        self,
+        coords: ArrayLike,
+        attributes: Sequence[str] | None = None,
+        *,
+        object_ids: bool = True,
+        on_damage: Damage = "raise",
+        cancel: CancelToken | None = None,
+    ) -> Batch:
+        """The chunks at `coords` (C, sid) as they are: pieces, and the links that touch them with their far ends.
+
+        Chunks that hold nothing are no error. Of a level that adds to a coarser one this is the level's own part.
+        """
+        options = self._options(attributes, object_ids, on_damage, cancel)
+
+        def read(reader: LevelReader) -> Batch:
+            sid = reader.layout.metadata.sid_ndim
+            wanted = np.asarray(coords, np.int64).reshape(-1, sid)
+            return read_chunks(reader, sort_chunks(wanted), options)
+
+        return finish(self._retry(read), self._store.metadata)
+
+    def read_objects(
+        self,
+        ids: ArrayLike | Iterable[int],
+        attributes: Sequence[str] | None = None,
+        *,
+        on_damage: Damage = "raise",
+        cancel: CancelToken | None = None,
+    ) -> Batch:
+        """Whole objects by their ids, in the order given, each one piece; absent ones give none.
+
+        Raises
+        ------
+        MissingError
+            The level has no object index, or none of its objects has such an id.
+        """
+        options = self._options(attributes, True, on_damage, cancel)
+        wanted = ids if isinstance(ids, np.ndarray) else list(np.atleast_1d(np.asarray(ids)))
+
+        def read(reader: LevelReader) -> Batch:
+            if reader.objects is None:
+                raise MissingError("object index in level", self._number)
+            return read_objects(reader, reader.objects.rows_of(np.asarray(wanted)), options)
+
+        return finish(self._retry(read), self._store.metadata)
+
+    async def aread(self, *args: Any, cancel: CancelToken | None = None, **kwargs: Any) -> Batch:
+        """:meth:`read`, awaited."""
+        return await _in_thread(self.read, cancel, *args, **kwargs)
+
+    async def aread_chunks(self, *args: Any, cancel: CancelToken | None = None, **kwargs: Any) -> Batch:
+        """:meth:`read_chunks`, awaited."""
+        return await _in_thread(self.read_chunks, cancel, *args, **kwargs)
+
+    async def aread_objects(self, *args: Any, cancel: CancelToken | None = None, **kwargs: Any) -> Batch:
+        """:meth:`read_objects`, awaited."""
+        return await _in_thread(self.read_objects, cancel, *args, **kwargs)
+
+    def _retry(self, read: Callable[[LevelReader], T]) -> T:
+        return self._store.retry(lambda: read(self._reader))
+
+    def _options(
+        self, attributes: Sequence[str] | None, object_ids: bool, on_damage: Damage, cancel: CancelToken | None
+    ) -> ReadOptions:
+        if on_damage not in ("raise", "skip"):
+            raise InvalidInputError(f"on_damage = {on_damage!r}, expected 'raise' or 'skip'")
+        if isinstance(attributes, str):
+            raise InvalidInputError(f"attributes = {attributes!r}, expected a list of names")
+        return ReadOptions(None if attributes is None else tuple(attributes), object_ids, on_damage == "skip", cancel)
+
+    def _stored_box(
+        self, box: tuple[ArrayLike, ArrayLike] | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """The box in stored coordinates, checked."""
+        if box is None:
+            return None
+        root = self._store.metadata
+        lo, hi = (np.asarray(side, np.float64) for side in box)
+        if lo.shape != (root.ndim,) or hi.shape != (root.ndim,) or not (lo <= hi).all():
+            raise InvalidInputError(
+                f"box {lo.tolist()}, {hi.tolist()}: expected two corners of {root.ndim} numbers, lo <= hi"
+            )
+        shift = np.zeros(root.ndim) if root.offset is None else root.offset
+        return lo - shift, hi - shift
+
+    def _members(self, reader: LevelReader, groups: Iterable[int | str]) -> NDArray[np.int64]:
+        """Ids of the objects in any of the groups."""
+        known = reader.layout.groups()
+        if known is None:
+            raise MissingError("groups in level", self._number)
+        ids = [np.empty(0, np.int64)]
+        for group in groups:
+            number = known.names.index(group) if isinstance(group, str) and group in known.names else group
+            if isinstance(number, str) or not 0 <= number < len(known):
+                raise MissingError("group", group, known.names or range(len(known)))
+            ids.append(known.members[number])
+        return np.unique(np.concatenate(ids))
+
+    def _with_coarser(self, own: Batch, read: Callable[[Level], Batch]) -> Batch:
+        """`own`, united with the coarser level's content where this level adds to it."""
+        if self.refinement != names.REFINEMENT_ADD or self._number + 1 not in self._store.levels:
+            return own
+        return concatenate([own, read(self._store.level(self._number + 1))])
+
+
+def _read(
+    reader: LevelReader,
+    box: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
+    members: NDArray[np.int64] | None,
+    clip: Clip,
+    options: ReadOptions,
+) -> Batch:
+    """A read of a whole level, a box or some groups."""
+    everything = reader.layout.vertices.chunks
+    if clip == "chunks":
+        return read_chunks(reader, everything if box is None else _chunks_in(reader, box), options)
+    objects = reader.objects
+    if box is None:
+        if members is not None and objects is not None:
+            return read_objects(reader, objects.rows_of(np.intersect1d(members, objects.ids)), options)
+        if objects is not None and reader.is_sequence:
+            return read_objects(reader, np.arange(len(objects.ids)), options)
+        return read_chunks(reader, everything, options)
+    if clip == "exact" or objects is None:
+        return read_box(reader, box, options)
+    touched = read_box(reader, box, ReadOptions((), True, options.skip_damage, options.cancel))
+    assert isinstance(touched, Points | Pieces)
+    ids = np.unique(touched.object_ids) if touched.object_ids is not None else np.empty(0, np.int64)
+    ids = ids[np.isin(ids, objects.ids)]
+    return read_objects(reader, objects.rows_of(ids if members is None else np.intersect1d(ids, members)), options)
+
+
+def _chunks_in(reader: LevelReader, box: tuple[NDArray[np.float64], NDArray[np.float64]]) -> NDArray[np.int64]:
+    coords = reader.layout.vertices.chunks
+    return coords[chunks_in_box(coords, reader.layout.metadata.chunk_shape, *box)]
+
+
+async def _in_thread(read: Callable[..., Batch], cancel: CancelToken | None, *args: Any, **kwargs: Any) -> Batch:
+    """Run a read in a worker thread; the task's cancellation becomes the read's."""
+    token = CancelToken() if cancel is None else cancel
+    try:
+        return await asyncio.to_thread(read, *args, cancel=token, **kwargs)
+    except asyncio.CancelledError:
+        token.cancel()
+        raise

@@ -1,0 +1,191 @@
+"""Writing a store as a folder: aside first, then renamed into place as a whole.
+
+The store grows in a hidden sibling ``.NAME.zvview-<random>`` on the same file system. A process that dies leaves that
+folder, which never opens, since the root's ``zarr.json`` is written at :meth:`FolderSink.commit` only.
+
+Overwriting renames the old store to ``.NAME.zvview-old-<random>``, the new one to ``NAME``, then deletes the old.
+Between the two renames nothing is at ``NAME``; a process that dies exactly there leaves both stores complete under
+their hidden names, and renaming one of them by hand brings it back.
+
+Before the renames the root's ``zarr.json`` and every folder are synced, and the parent folder after them. With the
+folders on disk every key exists after a loss of power: a cell whose bytes had not arrived is then a short file, which
+is reported as damage, and never a missing one, which would read as an empty chunk. Syncing each cell would buy its
+bytes as well, at about a millisecond a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from zvview.errors import ExistsError, InvalidInputError, UnreachableError
+from zvview.store.places.folder import FolderSource
+from zvview.store.places.replace import refuse_foreign
+from zvview.store.places.source import ROOT_KEY, check_keys
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["FolderSink"]
+
+_WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_MOST_PIECES = 1000  # writev takes 1024
+
+
+class FolderSink:
+    """Writes a new store into a folder.
+
+    Parameters
+    ----------
+    path : str
+        Where the store is to be. Nothing, or an empty folder, may be there unless `overwrite`.
+    overwrite : bool
+        Replace the store that is there.
+
+    Raises
+    ------
+    ExistsError
+        Something is there and `overwrite` is not set, or it is not a Zarr Vectors store.
+    UnreachableError
+        The parent folder cannot be written.
+    """
+
+    is_local = True
+
+    def __init__(self, path: str, *, overwrite: bool = False) -> None:
+        self.place = path
+        self._target = os.path.realpath(path)
+        self._overwrite = overwrite
+        self._refuse_occupied()
+        self._parent, name = os.path.split(self._target)
+        self._hidden = os.path.join(self._parent, f".{name}.zvview-")
+        self._folder = self._hidden + secrets.token_hex(4)
+        self._made = {""}
+        self._root: bytes | None = None
+        self._open = True
+        with self._reported():
+            os.makedirs(self._folder)
+
+    def put_many(self, items: Iterable[tuple[str, Sequence[Buffer]]]) -> None:
+        """See :meth:`zvview.store.places.source.Sink.put_many`."""
+        for key, pieces in items:
+            check_keys([key])
+            if key != ROOT_KEY:
+                self._write(key, pieces)
+            elif self._root is None:
+                self._root = b"".join(pieces)
+            else:
+                raise InvalidInputError(f"key {key!r} is written twice")
+
+    def commit(self) -> None:
+        """Sync and rename into place.
+
+        Raises
+        ------
+        ExistsError
+            Something appeared at the place since the sink was opened; what was written stays until :meth:`abort`.
+        """
+        if self._root is not None:
+            self._write(ROOT_KEY, [self._root])
+            self._root = None
+        self._refuse_occupied()
+        with self._reported():
+            if os.path.exists(os.path.join(self._folder, ROOT_KEY)):
+                _sync(os.path.join(self._folder, ROOT_KEY))
+            for inner in sorted(self._made, reverse=True):
+                _sync(os.path.join(self._folder, inner))
+            self._swap()
+        self._open = False
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        if self._open:
+            self._open = False
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _swap(self) -> None:
+        aside = None
+        if os.path.isdir(self._target):
+            if os.listdir(self._target):
+                aside = f"{self._hidden}old-{secrets.token_hex(4)}"
+                os.rename(self._target, aside)
+            else:
+                os.rmdir(self._target)  # Windows does not rename onto it
+        try:
+            os.rename(self._folder, self._target)
+        except OSError:
+            if aside is not None:
+                os.rename(aside, self._target)
+            raise
+        _sync(self._parent)
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def _write(self, key: str, pieces: Sequence[Buffer]) -> None:
+        folder, _, _ = key.rpartition("/")
+        with self._reported(key):
+            if folder not in self._made:
+                os.makedirs(os.path.join(self._folder, folder), exist_ok=True)
+                while folder not in self._made:
+                    self._made.add(folder)
+                    folder = folder.rpartition("/")[0]
+            handle = os.open(f"{self._folder}/{key}", _WRITE_FLAGS, 0o666)
+            try:
+                _write_all(handle, pieces)
+            finally:
+                os.close(handle)
+
+    def _refuse_occupied(self) -> None:
+        if not os.path.lexists(self._target):
+            return
+        if not os.path.isdir(self._target):
+            raise ExistsError(f"{self.place} is a file; a store would be a folder there. Choose another name.")
+        with self._reported():
+            names = os.listdir(self._target)
+        if names and not self._overwrite:
+            raise ExistsError(f'{self.place} already exists; mode="w" replaces a Zarr Vectors store')
+        if names:
+            refuse_foreign(FolderSource(self._target))
+
+    @contextlib.contextmanager
+    def _reported(self, key: str = "") -> Iterator[None]:
+        try:
+            yield
+        except FileExistsError as error:
+            if key:
+                raise InvalidInputError(f"key {key!r} is written twice, or is a folder of others") from error
+            raise ExistsError(f"{self.place} appeared while it was being written") from error
+        except OSError as error:
+            if key and error.errno in (errno.ENOTDIR, errno.EISDIR):
+                raise InvalidInputError(f"key {key!r} lies under another key") from error
+            if not key and error.errno == errno.ENOTEMPTY:
+                raise ExistsError(f"{self.place} appeared while it was being written") from error
+            raise UnreachableError(f"cannot write {key or self.place!r}: {error.strerror or error}") from error
+
+
+def _write_all(handle: int, pieces: Sequence[Buffer]) -> None:
+    rest = [view for piece in pieces if (view := memoryview(piece).cast("B")).nbytes]
+    if not hasattr(os, "writev"):
+        rest = [memoryview(b"".join(rest))] if rest else []
+    while rest:
+        done = os.writev(handle, rest[:_MOST_PIECES]) if hasattr(os, "writev") else os.write(handle, rest[0])
+        while rest and done >= rest[0].nbytes:
+            done -= rest.pop(0).nbytes
+        if done:
+            rest[0] = rest[0][done:]
+
+
+def _sync(path: str) -> None:
+    """Bring a file or, where the system lets a folder be opened, a folder's entries to the disk."""
+    if os.name == "nt" and os.path.isdir(path):
+        return
+    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,123 @@
+"""Stores in memory: a dictionary of bytes, or zarr's ``MemoryStore``; reading copies nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from zarr.core.buffer import Buffer as ZarrBuffer
+from zarr.core.buffer import default_buffer_prototype
+from zarr.storage import MemoryStore
+
+from zvview.cancel import CancelToken
+from zvview.errors import InvalidInputError
+from zvview.store.places.source import ROOT_KEY, Request, check_keys, child_names, clip_range, folder_prefix
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["MemorySink", "MemorySource"]
+
+
+class MemorySource:
+    """Reads a store from memory.
+
+    Parameters
+    ----------
+    held : mutable mapping of str to bytes, or zarr.storage.MemoryStore
+        Read as it is at each call; later changes are seen.
+    """
+
+    is_local = True
+    can_list = True
+
+    def __init__(self, held: MutableMapping[str, Any] | MemoryStore) -> None:
+        self._objects = _mapping(held)
+        self.place = "memory"
+
+    def get_many(self, requests: Sequence[Request], cancel: CancelToken | None = None) -> list[Buffer | None]:
+        """See :meth:`zvview.store.places.source.Source.get_many`; the answers are read-only views."""
+        check_keys([key for key, _ in requests])
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        return [self._get(key, span) for key, span in requests]
+
+    async def aget_many(self, requests: Sequence[Request], cancel: CancelToken | None = None) -> list[Buffer | None]:
+        """As :meth:`get_many`: nothing here takes long enough to leave the loop for."""
+        return self.get_many(requests, cancel)
+
+    def list_names(self, path: str) -> list[str]:
+        """See :meth:`zvview.store.places.source.Source.list_names`."""
+        return child_names(list(self._objects), path)
+
+    def list_keys(self, path: str) -> list[str]:
+        """See :meth:`zvview.store.places.source.Source.list_keys`."""
+        prefix = folder_prefix(path)
+        return sorted(key for key in list(self._objects) if key.startswith(prefix))
+
+    def stat_many(self, keys: Sequence[str]) -> list[int | None]:
+        """See :meth:`zvview.store.places.source.Source.stat_many`."""
+        check_keys(keys)
+        found = [self._objects.get(key) for key in keys]
+        return [None if value is None else _view(value).nbytes for value in found]
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _get(self, key: str, span: tuple[int, int] | None) -> Buffer | None:
+        value = self._objects.get(key)
+        if value is None:
+            return None
+        view = _view(value)
+        start, stop = clip_range(span, view.nbytes)
+        return view[start:stop]
+
+
+class MemorySink:
+    """Writes a new store into memory; the mapping changes at :meth:`commit` only, the root last.
+
+    Parameters
+    ----------
+    held : mutable mapping of str to bytes, or zarr.storage.MemoryStore
+        What it holds is replaced as a whole.
+    """
+
+    is_local = True
+
+    def __init__(self, held: MutableMapping[str, Any] | MemoryStore) -> None:
+        self._objects = _mapping(held)
+        self._wrap = default_buffer_prototype().buffer.from_bytes if isinstance(held, MemoryStore) else bytes
+        self._written: dict[str, bytes] = {}
+        self.place = "memory"
+
+    def put_many(self, items: Iterable[tuple[str, Sequence[Buffer]]]) -> None:
+        """See :meth:`zvview.store.places.source.Sink.put_many`."""
+        for key, pieces in items:
+            check_keys([key])
+            if key in self._written:
+                raise InvalidInputError(f"key {key!r} is written twice")
+            self._written[key] = b"".join(pieces)
+
+    def commit(self) -> None:
+        """Replace what the mapping holds by what was written."""
+        root = self._written.pop(ROOT_KEY, None)
+        self._objects.pop(ROOT_KEY, None)
+        self._objects.clear()
+        self._objects.update({key: self._wrap(value) for key, value in self._written.items()})
+        if root is not None:
+            self._objects[ROOT_KEY] = self._wrap(root)
+        self._written.clear()
+
+    def abort(self) -> None:
+        """Forget what was written; the mapping was not touched."""
+        self._written.clear()
+
+
+def _mapping(held: MutableMapping[str, Any] | MemoryStore) -> MutableMapping[str, Any]:
+    return held._store_dict if isinstance(held, MemoryStore) else held
+
+
+def _view(value: Any) -> memoryview:
+    if isinstance(value, ZarrBuffer):
+        value = value.as_numpy_array()
+    return memoryview(value).toreadonly().cast("B")

@@ -1,0 +1,1 @@
+"""Reading a level: cells become pieces, pieces and links become batches."""

@@ -1,0 +1,124 @@
+"""Connectivity of the vertices in a buffer of pieces: rows that are joined by segments, edges or faces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zvview.errors import DamagedError
+from zvview.format import names
+from zvview.format.grid import sort_chunks
+from zvview.store.layout import LinkFamily, LinkTable
+from zvview.store.reading.links import EndpointTest
+from zvview.store.reading.object_table import ObjectTable
+from zvview.store.reading.pieces import PieceBuffer
+
+__all__ = ["ManifestJoints", "joined_rows", "piece_rows", "skeleton_edges"]
+
+
+def joined_rows(buffer: PieceBuffer, table: LinkTable, path: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of `buffer` that each record joins, and the index of the record.
+
+    Returns
+    -------
+    rows : (m, L) int64 array
+    index : (m,) int64 array
+        Records of which an endpoint was not read, or is a row that no fragment names, are left out.
+    """
+    count, width, sid = table.chunks.shape
+    try:
+        rows = buffer.find_rows(table.chunks.reshape(-1, sid), table.rows.ravel()).reshape(count, width)
+    except DamagedError as error:
+        raise error.at(path) from None
+    index = np.flatnonzero((rows >= 0).all(axis=1))
+    return rows[index], index
+
+
+def skeleton_edges(
+    buffer: PieceBuffer, family: LinkFamily | None, table: LinkTable | None, convention: str
+) -> NDArray[np.int64]:
+    """Edges of the trees in `buffer` as (child, parent) rows, (E, 2) int64 (format reference 11.6).
+
+    A row of a fragment hangs on the row before it. Records of an undirected family replace the parent of their first
+    endpoint; those of a directed family add to what is implied, and run from parent to child where they cross chunks.
+    """
+    implied = np.empty(0, np.int64)
+    if convention != names.EXPLICIT:
+        has_parent = np.ones(len(buffer.positions), bool)
+        has_parent[buffer.offsets[:-1][np.diff(buffer.offsets) > 0]] = False
+        implied = np.flatnonzero(has_parent)
+    if family is None or table is None or not len(table):
+        return np.stack((implied, implied - 1), axis=1)
+    records, index = joined_rows(buffer, table, family.path)
+    if family.is_directed:
+        crossing = (table.chunks[index, 0] != table.chunks[index, 1]).any(axis=1)
+        records[crossing] = records[crossing, ::-1]
+    else:
+        implied = np.setdiff1d(implied, records[:, 0], assume_unique=False)
+    return np.concatenate((np.stack((implied, implied - 1), axis=1), records))
+
+
+def piece_rows(
+    buffer: PieceBuffer, chunks: NDArray[np.int64], fragments: NDArray[np.int64], path: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First row and number of rows in `buffer` of pieces named by chunk (P, sid) and fragment (P,).
+
+    Raises
+    ------
+    DamagedError
+        A piece names a chunk without vertices, or a fragment that its chunk does not have.
+    """
+    at = buffer.chunks.find(chunks)
+    limit = np.where(at >= 0, np.diff(buffer.first)[at], 0) if len(buffer.chunks) else np.zeros(len(at), np.int64)
+    if (bad := fragments >= limit).any():
+        i = int(np.flatnonzero(bad)[0])
+        found = f"fragment {fragments[i]} of chunk {'.'.join(map(str, chunks[i].tolist()))}"
+        raise DamagedError("manifest", found=found, expected=f"one of its {limit[i]} fragments", array=path)
+    index = buffer.first[:-1][at] + fragments if len(at) else fragments
+    return buffer.offsets[:-1][index], np.diff(buffer.offsets)[index]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ManifestJoints:
+    """Segments between consecutive pieces of lines, as the manifests imply them.
+
+    Attributes
+    ----------
+    chunks : (M, 2, sid) int64 array
+    fragments : (M, 2) int64 array
+    """
+
+    chunks: NDArray[np.int64]
+    fragments: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, objects: ObjectTable, test: EndpointTest) -> ManifestJoints:
+        """The joints of all objects whose two chunks pass `test`."""
+        manifests = objects.manifests()
+        count = len(manifests.fragments)
+        joined = np.ones(max(count - 1, 0), bool)
+        inner = manifests.offsets[1:-1]
+        joined[inner[(inner > 0) & (inner < count)] - 1] = False
+        at = np.flatnonzero(joined)
+        chunks = np.stack((manifests.chunks[at], manifests.chunks[at + 1]), axis=1)
+        kept = np.flatnonzero(test(chunks))
+        at = at[kept]
+        return cls(chunks[kept], np.stack((manifests.fragments[at], manifests.fragments[at + 1]), axis=1))
+
+    def endpoint_chunks(self) -> NDArray[np.int64]:
+        """Distinct chunks of the joints, (K, sid)."""
+        return sort_chunks(self.chunks.reshape(-1, self.chunks.shape[2]))
+
+    def rows(self, buffer: PieceBuffer, path: str) -> NDArray[np.int64]:
+        """Rows of `buffer` that are joined, (m, 2); joints with an empty piece or a chunk that was not read are left out."""
+        known = (buffer.chunks.find(self.chunks.reshape(-1, self.chunks.shape[2])) >= 0).reshape(-1, 2).all(axis=1)
+        ends = []
+        for side in (0, 1):
+            start, count = piece_rows(buffer, self.chunks[known, side], self.fragments[known, side], path)
+            ends.append((start, count))
+        (first_start, first_count), (second_start, second_count) = ends
+        full = (first_count > 0) & (second_count > 0)
+        pairs = np.stack((first_start + first_count - 1, second_start), axis=1)[full]
+        return np.unique(pairs, axis=0) if len(pairs) else pairs.reshape(0, 2)

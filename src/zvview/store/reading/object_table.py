@@ -1,0 +1,137 @@
+"""Objects of a level: rows by id, manifests, and the way back from a fragment to the objects that own it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zvview.cancel import CancelToken
+from zvview.errors import DamagedError, MissingError
+from zvview.format import names
+from zvview.format.grid import ChunkTable
+from zvview.format.manifests import Manifests
+from zvview.store.layout import ObjectRows
+
+__all__ = ["ObjectTable"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Owners:
+    """All pieces of all objects in the order of (chunk, fragment, object row)."""
+
+    chunks: ChunkTable
+    per_chunk: int
+    keys: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+
+class ObjectTable:
+    """The object index of one level, with what was read of it kept.
+
+    Thread-safe: what is kept is built once, under a lock.
+    """
+
+    def __init__(self, rows: ObjectRows, path: str) -> None:
+        self._rows, self._path = rows, path
+        self._lock = threading.RLock()
+        self._order: NDArray[np.int64] | None = None
+        self._manifests: Manifests | None = None
+        self._owners: _Owners | None = None
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """Object id of each row, (M,) int64."""
+        return self._rows.ids
+
+    def rows_of(self, ids: ArrayLike | Iterable[int]) -> NDArray[np.int64]:
+        """Row of each object id.
+
+        Raises
+        ------
+        MissingError
+            The level has no object of such an id.
+        """
+        wanted = np.asarray(list(ids) if not isinstance(ids, np.ndarray) else ids).reshape(-1)
+        if not len(wanted):
+            return np.empty(0, np.int64)
+        if wanted.dtype.kind not in "iu":
+            raise MissingError("object", wanted[0], self.ids[:20].tolist())
+        with self._lock:
+            if self._order is None:
+                self._order = np.argsort(self.ids, kind="stable")
+        if not len(self.ids):
+            raise MissingError("object", wanted[0])
+        at = np.minimum(np.searchsorted(self.ids, wanted, sorter=self._order), len(self.ids) - 1)
+        rows = self._order[at]
+        if (bad := self.ids[rows] != wanted).any():
+            raise MissingError("object", int(wanted[bad][0]), self.ids[:21].tolist())
+        return rows
+
+    def manifests(self, rows: NDArray[np.int64] | None = None, cancel: CancelToken | None = None) -> Manifests:
+        """Manifests of `rows`, or of all rows, which are then kept."""
+        if self._manifests is not None:
+            return self._manifests if rows is None else self._manifests.select(rows)
+        if rows is not None:
+            return self._rows.read_manifests(rows, cancel)
+        with self._lock:
+            if self._manifests is None:
+                self._manifests = self._rows.read_manifests(None, cancel)
+        return self._manifests
+
+    def owners_of(
+        self, chunks: ChunkTable, first: NDArray[np.int64], cancel: CancelToken | None = None
+    ) -> NDArray[np.int64]:
+        """Id of the object that owns each fragment of some chunks.
+
+        Parameters
+        ----------
+        chunks : ChunkTable
+        first : (C + 1,) int64 array
+            Fragments of chunk c are ``first[c]:first[c + 1]``.
+
+        Returns
+        -------
+        (F,) int64 array
+            -1 where no object owns the fragment, -2 where several do.
+        """
+        owners = self._reverse(cancel)
+        counts = np.diff(first)
+        number = np.repeat(owners.chunks.find(chunks.coords), counts)
+        fragment = np.arange(first[-1]) - np.repeat(first[:-1], counts)
+        key = np.where((number >= 0) & (fragment < owners.per_chunk), number * owners.per_chunk + fragment, -1)
+        left, right = (np.searchsorted(owners.keys, key, side=side) for side in ("left", "right"))
+        out = np.full(len(key), names.OWNER_NONE, np.int64)
+        found = np.flatnonzero(right > left)
+        least, most = owners.rows[left[found]], owners.rows[right[found] - 1]
+        out[found] = np.where(least == most, self.ids[least], names.OWNER_SEVERAL)
+        return out
+
+    def owners_in(self, chunks: ChunkTable, cancel: CancelToken | None = None) -> NDArray[np.int64]:
+        """Ids of all objects with a piece in some chunks, ascending."""
+        manifests = self.manifests(cancel=cancel)
+        here = chunks.find(manifests.chunks) >= 0
+        return np.unique(self.ids[self.piece_rows()[here]])
+
+    def piece_rows(self) -> NDArray[np.int64]:
+        """Object row of each piece of :meth:`manifests`."""
+        offsets = self.manifests().offsets
+        return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+
+    def _reverse(self, cancel: CancelToken | None) -> _Owners:
+        with self._lock:
+            if self._owners is None:
+                manifests = self.manifests(cancel=cancel)
+                rows = self.piece_rows()
+                chunks = ChunkTable.of(manifests.chunks)
+                per_chunk = int(manifests.fragments.max(initial=0)) + 1
+                if per_chunk * max(len(chunks), 1) >= 2**62:
+                    found = f"fragment {per_chunk - 1}"
+                    raise DamagedError("manifest", found=found, expected="a fragment of a chunk", array=self._path)
+                keys = chunks.find(manifests.chunks) * per_chunk + manifests.fragments
+                order = np.lexsort((rows, keys))
+                self._owners = _Owners(chunks, per_chunk, keys[order], rows[order])
+        return self._owners

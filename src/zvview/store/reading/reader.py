@@ -1,0 +1,160 @@
+"""What all reads of one level share: its arrays, its object table, and how a read was asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zvview.cancel import CancelToken
+from zvview.errors import DamagedError, MissingError
+from zvview.format import names
+from zvview.format.attributes import AttributeMetadata
+from zvview.format.metadata import RootMetadata
+from zvview.store.cell_arrays import CellArray
+from zvview.store.hierarchy import Hierarchy
+from zvview.store.layout import Layout, LinkFamily
+from zvview.store.reading.object_table import ObjectTable
+from zvview.store.reading.pieces import CellFamilies, PieceBuffer
+
+__all__ = ["LevelReader", "ReadOptions"]
+
+_SEQUENCES = frozenset({names.LINE, names.POLYLINE, names.STREAMLINE})
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How a read was asked for.
+
+    Attributes
+    ----------
+    attributes : tuple of str or None
+        Vertex and link attributes; None for all.
+    object_ids : bool
+        Whether pieces (or points) carry their object, at the cost of reading all manifests once where fragments do not
+        tell.
+    skip_damage : bool
+        Leave damaged cells out, with a note in the batch, rather than raise.
+    cancel : CancelToken or None
+    """
+
+    attributes: tuple[str, ...] | None = None
+    object_ids: bool = True
+    skip_damage: bool = False
+    cancel: CancelToken | None = None
+
+
+@dataclass(slots=True, eq=False)
+class LevelReader:
+    """One level of a store, opened.
+
+    Attributes
+    ----------
+    hierarchy : Hierarchy
+    root : RootMetadata
+    layout : Layout
+    kind : str
+        The kind of batch that reads give.
+    """
+
+    hierarchy: Hierarchy
+    root: RootMetadata
+    layout: Layout
+    kind: str
+    _objects: ObjectTable | None = None
+    _are_objects_known: bool = False
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether consecutive vertices of an object are joined, and nothing else is."""
+        return self.kind in _SEQUENCES
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether connectivity comes from links."""
+        return self.kind in (names.GRAPH, names.SKELETON, names.MESH)
+
+    @property
+    def objects(self) -> ObjectTable | None:
+        """The level's objects, or None."""
+        with self._lock:
+            if not self._are_objects_known:
+                rows = self.layout.object_rows()
+                path = f"{self.layout.path}/{names.OBJECT_INDEX}"
+                self._objects = None if rows is None else ObjectTable(rows, path)
+                self._are_objects_known = True
+        return self._objects
+
+    @property
+    def has_true_bridges(self) -> bool:
+        """Whether the links of a level of lines are those that its manifests imply.
+
+        Bulk writers store them, and claim with ``fragments_tile`` that nothing was written since. Edits by others may leave
+        records behind; then the manifests tell.
+        """
+        return (
+            self.layout.metadata.fragments_tile
+            and not self.root.is_old_layout
+            and not self.layout.metadata.shared_fragments
+            and self.layout.links(0) is not None
+        )
+
+    def links(self) -> LinkFamily | None:
+        """The links inside the level, checked to be of a width that the kind can have."""
+        family = self.layout.links(0)
+        if family is not None and (family.width < 3 if self.kind == names.MESH else family.width != 2):
+            if family.width == 1 or not any(len(a.cells.chunks) for a in family.arrays):
+                return None
+            expected = "3 or more" if self.kind == names.MESH else "2"
+            found = f"link_width = {family.width}"
+            raise DamagedError("links", found=found, expected=f"{expected} in a {self.kind}", array=family.path)
+        return family
+
+    def vertex_attributes(self, wanted: Sequence[str] | None) -> dict[str, tuple[CellArray, AttributeMetadata]]:
+        """The arrays of the vertex attributes in `wanted`, all by default.
+
+        Raises
+        ------
+        MissingError
+            A name that is neither a vertex attribute nor a link attribute of the level.
+        """
+        known = self.layout.attribute_names(names.VERTEX_ATTRIBUTES)
+        out = {}
+        for name in known if wanted is None else wanted:
+            array = self.layout.cell_attribute(names.VERTEX_ATTRIBUTES, name) if name in known else None
+            if array is not None:
+                out[name] = array
+            elif name not in self.layout.attribute_names(names.LINK_ATTRIBUTES):
+                raise MissingError("attribute", name, known)
+        return out
+
+    def link_attributes(self, wanted: Sequence[str] | None) -> tuple[str, ...]:
+        """The link attributes in `wanted`, all by default; none for kinds whose links are partly implied."""
+        if self.kind not in (names.GRAPH, names.MESH) or self.root.links_convention != names.EXPLICIT:
+            return ()
+        return tuple(n for n in self.layout.attribute_names(names.LINK_ATTRIBUTES) if wanted is None or n in wanted)
+
+    def families(self, options: ReadOptions) -> CellFamilies:
+        """The arrays that a read with these options takes cells from."""
+        owners = self.layout.cell_attribute(names.FRAGMENT_ATTRIBUTES, names.OBJECT_ID)
+        return CellFamilies(
+            self.layout.vertices,
+            self.layout.vertex_dtype,
+            self.root.ndim,
+            self.layout.fragments,
+            owners,
+            self.vertex_attributes(options.attributes),
+        )
+
+    def owners(self, buffer: PieceBuffer, options: ReadOptions) -> NDArray[np.int64] | None:
+        """Object id of each fragment of `buffer`, -1 for none and -2 for several; None where it is not to be had."""
+        owners = buffer.owners
+        if owners is not None and not (owners == names.OWNER_SEVERAL).any():
+            return owners
+        if not options.object_ids or self.objects is None:
+            return owners
+        return self.objects.owners_of(buffer.chunks, buffer.first, options.cancel)

@@ -1,0 +1,352 @@
+"""One level of a store: cells put through anything that takes them, documents and statistics returned.
+
+The same function writes level 0 of a new store and any coarser level of an existing one; only the plan differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zvview.cancel import CancelToken
+from zvview.errors import InvalidInputError
+from zvview.format import documents, names
+from zvview.format.attributes import AttributeMetadata
+from zvview.format.cells import FARTHEST_CHUNK
+from zvview.format.fragments import encode_ranges
+from zvview.format.grid import grid_of_bounds
+from zvview.store.index import IndexedLevel
+from zvview.store.writing.grid_cells import GridCells, Putter
+from zvview.store.writing.level_links import count_link_cells, write_links
+from zvview.store.writing.link_waves import LinkMerge
+from zvview.store.writing.objects import (
+    FragmentOwners,
+    Groups,
+    write_groups,
+    write_object_attributes,
+    write_object_index,
+)
+from zvview.store.writing.options import AttributeSpec
+from zvview.store.writing.partition import Tiling
+from zvview.store.writing.runs import Run
+from zvview.store.writing.schema import Schema
+from zvview.store.writing.statistics import AttributeStatistics
+from zvview.store.writing.vertex_waves import Merge, VertexWave
+
+__all__ = ["LevelContent", "LevelPlan", "WrittenLevel", "write_level"]
+
+SHARD_ABOVE_CELLS = 20_000
+"""A level with more cells than this is written in shards unless told otherwise: folders of more files get slow."""
+
+_SHARD_CELLS = 64  # of one shard at most: 16 to 64 MB
+_WAVE_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LevelPlan:
+    """Where and how a level is written.
+
+    Attributes
+    ----------
+    level : int
+    tiling : Tiling
+    lo, hi : (D,) float64
+        Bounds of the store, which hold the vertices of all its levels; they size the grid.
+    codecs : list of dict
+        Compressors of cells.
+    shards : None, bool, int or sid ints
+        As in :class:`~zvview.store.writing.options.WriteOptions`.
+    root_chunk_shape : D floats, optional
+        Chunk edges of level 0 where this level's differ.
+    parent_level, coarsening_method, object_sparsity, inherited_num_objects
+        Of a coarser level, see :func:`zvview.format.documents.level_attributes`.
+    more : mapping
+        Further keys of ``zarr_vectors_level``.
+    wave_bytes : int
+        Rows that are merged at a time.
+    """
+
+    level: int
+    tiling: Tiling
+    lo: NDArray[np.float64]
+    hi: NDArray[np.float64]
+    codecs: Sequence[dict[str, Any]] = ()
+    shards: bool | int | Sequence[int] | None = None
+    root_chunk_shape: tuple[float, ...] | None = None
+    parent_level: int | None = None
+    coarsening_method: str = "none"
+    object_sparsity: float = 1.0
+    inherited_num_objects: int | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+    wave_bytes: int = _WAVE_BYTES
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LevelContent:
+    """What is written.
+
+    Attributes
+    ----------
+    runs : sequence of Run
+    vertices, links : Schema
+        Columns of the runs.
+    ids : (n,) int64 or None
+        Object rows, ascending. None: those that own fragments; no index at all where fragments have no owner.
+    object_attributes : callable
+        Gives the attributes (name to array) of the object rows it is called with.
+    object_specs : mapping of str to AttributeSpec
+    groups : Groups or None
+    """
+
+    runs: Sequence[Run]
+    vertices: Schema
+    links: Schema
+    ids: NDArray[np.int64] | None = None
+    object_attributes: Callable[[NDArray[np.int64]], Mapping[str, NDArray[Any]]] | None = None
+    object_specs: Mapping[str, AttributeSpec] = field(default_factory=dict)
+    groups: Groups | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WrittenLevel:
+    """What became of a level.
+
+    Attributes
+    ----------
+    documents : dict
+        Document of every node of the level by path, its own group's as well.
+    indexed : IndexedLevel
+    num_objects : int
+    """
+
+    documents: dict[str, dict[str, Any]]
+    indexed: IndexedLevel
+    num_objects: int
+
+
+def write_level(
+    putter: Putter,
+    plan: LevelPlan,
+    content: LevelContent,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    cancel: CancelToken | None = None,
+) -> WrittenLevel:
+    """Put all cells of a level.
+
+    Parameters
+    ----------
+    putter : Putter
+    plan : LevelPlan
+    content : LevelContent
+    progress : callable, optional
+        Called with the vertices and link records done so far, and all there are.
+    cancel : CancelToken, optional
+        Looked at before each wave.
+
+    Raises
+    ------
+    InvalidInputError
+        Chunks too small for the extent of the positions.
+    Cancelled
+        `cancel` was set.
+    """
+    path = str(plan.level)
+    merge = Merge(content.runs, len(plan.tiling.chunk_shape), plan.tiling.fragments_per_chunk)
+    links = None if plan.tiling.kind == names.POINT_CLOUD else LinkMerge(merge)
+    has_owners = any(run.objects is not None for run in content.runs) or content.ids is not None
+    grid = _make_grid(putter, path, plan, content, merge, links, has_owners)
+    steps = _Steps(progress, cancel, int(merge.counts.sum()) + (0 if links is None else links.total))
+
+    writer = _VertexWriter(grid, merge, content, links, has_owners)
+    row_bytes = content.vertices.row_bytes + _position_bytes(content.runs)
+    for wave in merge.waves(grid.order(merge.chunks), row_bytes, plan.wave_bytes):
+        steps.check()
+        writer.put(wave)
+        steps.advance(len(wave.positions))
+    writer.finish()
+    nodes = dict(writer.groups)
+    if links is not None:
+        nodes |= write_links(grid, path, links, content.links, plan, steps.check, steps.advance)
+    nodes |= grid.documents
+    num_objects = 0
+    if has_owners:
+        ids = writer.owner_ids() if content.ids is None else content.ids
+        num_objects = len(ids)
+        nodes |= write_object_index(putter, path, ids, writer.owners, merge.chunks)
+        attributes = {} if content.object_attributes is None else content.object_attributes(ids)
+        nodes |= write_object_attributes(putter, path, attributes, content.object_specs)
+        if content.groups is not None:
+            nodes |= write_groups(putter, path, content.groups, ids)
+    elif content.groups is not None:
+        raise InvalidInputError("groups need objects: give the points object_ids")
+    own = documents.level_attributes(
+        plan.level,
+        vertex_count=int(merge.counts.sum()),
+        arrays_present=[name for name in _FAMILIES if any(p.split("/")[1] == name for p in nodes)],
+        parent_level=plan.parent_level,
+        coarsening_method=plan.coarsening_method,
+        object_sparsity=plan.object_sparsity,
+        chunk_shape=_own_chunk_shape(plan),
+        inherited_num_objects=plan.inherited_num_objects,
+        more=plan.more,
+    )
+    nodes[path] = documents.group(own)
+    statistics = {name: entry.document() for name, entry in writer.statistics.items()}
+    return WrittenLevel(nodes, IndexedLevel(plan.level, merge.chunks, merge.counts, statistics), num_objects)
+
+
+_FAMILIES = (
+    names.VERTICES,
+    names.VERTEX_FRAGMENTS,
+    names.VERTEX_ATTRIBUTES,
+    names.FRAGMENT_ATTRIBUTES,
+    names.LINKS,
+    names.LINK_FRAGMENTS,
+    names.LINK_ATTRIBUTES,
+    names.OBJECT_INDEX,
+    names.OBJECT_ATTRIBUTES,
+    names.GROUPS,
+    names.GROUP_ATTRIBUTES,
+)
+
+
+def _own_chunk_shape(plan: LevelPlan) -> tuple[float, ...] | None:
+    is_own = plan.root_chunk_shape is not None and plan.root_chunk_shape != plan.tiling.chunk_shape
+    return plan.tiling.chunk_shape if is_own else None
+
+
+def _position_bytes(runs: Sequence[Run]) -> int:
+    return next((r.positions.dtype.itemsize * r.positions.shape[1] for r in runs), 1)
+
+
+def _make_grid(
+    putter: Putter,
+    path: str,
+    plan: LevelPlan,
+    content: LevelContent,
+    merge: Merge,
+    links: LinkMerge | None,
+    has_owners: bool,
+) -> GridCells:
+    edges = np.array(plan.tiling.chunk_shape)
+    if (np.abs([plan.lo, plan.hi]) / edges > FARTHEST_CHUNK).any():
+        raise InvalidInputError(f"chunks of {edges.tolist()} are too small for positions up to {plan.hi.tolist()}")
+    origin, shape = grid_of_bounds(plan.lo, plan.hi, edges)
+    cells = len(merge.chunks) * (2 + len(content.vertices.names) + has_owners)
+    cells += 0 if links is None else count_link_cells(links, len(content.links.names))
+    shards = cells > SHARD_ABOVE_CELLS if plan.shards is None else plan.shards
+    shard_shape: Sequence[int] | None
+    if isinstance(shards, bool):
+        edge = max(2, int(_SHARD_CELLS ** (1 / len(edges)) + 1e-9))
+        shard_shape = [edge] * len(edges) if shards else None
+    else:
+        shard_shape = [shards] * len(edges) if isinstance(shards, int) else shards
+    return GridCells(putter, path, origin, shape, plan.codecs, shard_shape)
+
+
+class _Steps:
+    """Tells the progress sink, and stops when the token is set."""
+
+    def __init__(self, progress: Callable[[int, int], None] | None, cancel: CancelToken | None, total: int) -> None:
+        self._progress, self._cancel, self._total, self._done = progress, cancel, total, 0
+
+    def check(self) -> None:
+        if self._cancel is not None:
+            self._cancel.raise_if_cancelled()
+
+    def advance(self, count: int) -> None:
+        self._done += count
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
+class _VertexWriter:
+    """Puts the cells that go by vertices and fragments, wave by wave."""
+
+    def __init__(
+        self, grid: GridCells, merge: Merge, content: LevelContent, links: LinkMerge | None, has_owners: bool
+    ) -> None:
+        self._grid, self._merge, self._schema, self._has_owners = grid, merge, content.vertices, has_owners
+        self._loose = None if links is None else links.loose()
+        self._has_inner = self._loose is not None and bool((self._loose >= 0).any())
+        self._dtype = next((r.positions.dtype for r in content.runs), np.dtype("<f4"))
+        self._metadata: dict[str, AttributeMetadata] = {n: self._schema.metadata(n) for n in self._schema.names}
+        self.statistics = {name: AttributeStatistics(entry) for name, entry in self._metadata.items()}
+        self.owners = FragmentOwners()
+        self._ids = np.empty(0, np.int64)
+        self.groups: dict[str, dict[str, Any]] = {}
+
+    def put(self, wave: VertexWave) -> None:
+        coords = self._merge.chunks[wave.chunks]
+        rows = wave.rows
+        self._grid.put(names.VERTICES, coords, _cut(wave.positions, rows))
+        self._grid.put(names.VERTEX_FRAGMENTS, coords, encode_ranges(wave.counts, wave.fragments))
+        for name in self._metadata:
+            values = self._schema.finished(name, wave.columns[name])
+            self.statistics[name].add(values)
+            self._grid.put(f"{names.VERTEX_ATTRIBUTES}/{name}", coords, _cut(values, rows))
+        if wave.objects is not None:
+            self._grid.put(_OWNER, coords, _cut(wave.objects.astype("<i8"), wave.fragments))
+            chunk = np.repeat(wave.chunks, np.diff(wave.fragments))
+            inside = np.arange(len(chunk)) - np.repeat(wave.fragments[:-1], np.diff(wave.fragments))
+            self.owners.add(wave.objects, chunk, inside, wave.ranks)
+            self._ids = np.union1d(self._ids, wave.objects)
+        if wave.links is not None and self._loose is not None and self._has_inner:
+            self._put_link_fragments(wave, self._loose[wave.chunks], coords)
+
+    def _put_link_fragments(self, wave: VertexWave, loose: NDArray[np.int64], coords: NDArray[np.int64]) -> None:
+        """One range for each vertex fragment and, last, one for the records between them."""
+        assert wave.links is not None
+        counts = np.insert(wave.links, wave.fragments[1:], np.maximum(loose, 0))
+        first = wave.fragments + np.arange(len(wave.fragments))
+        keep = np.ones(len(counts), bool)
+        keep[first[1:] - 1] = loose > 0
+        chunk = np.repeat(np.arange(len(loose)), np.diff(first))
+        keep &= (loose >= 0)[chunk]
+        kept = np.bincount(chunk[keep], minlength=len(loose))
+        there = np.flatnonzero(loose >= 0)
+        if len(there):
+            self._grid.put(
+                names.LINK_FRAGMENTS,
+                coords[there],
+                encode_ranges(counts[keep], np.concatenate(([0], np.cumsum(kept[there])))),
+            )
+
+    def finish(self) -> None:
+        path = self._grid.level_path
+        own = {names.ZV_ARRAY: names.VERTICES, "dtype": self._dtype.name, "encoding": names.RAW}
+        self._grid.finish(names.VERTICES, own)
+        self._grid.finish(
+            names.VERTEX_FRAGMENTS, {names.ZV_ARRAY: names.VERTEX_FRAGMENTS, "encoding": names.FRAGMENT_ENCODING}
+        )
+        for name, entry in self._metadata.items():
+            self.groups[f"{path}/{names.VERTEX_ATTRIBUTES}"] = documents.group()
+            self._grid.finish(f"{names.VERTEX_ATTRIBUTES}/{name}", {names.ZV_ARRAY: "attribute", **entry.document()})
+        if self._has_owners:
+            self.groups[f"{path}/{names.FRAGMENT_ATTRIBUTES}"] = documents.group()
+            owner = {names.ZV_ARRAY: "fragment_attribute", "name": names.OBJECT_ID, "dtype": "int64", "row_shape": []}
+            self._grid.finish(_OWNER, owner)
+        if self._has_inner:
+            self._grid.finish(
+                names.LINK_FRAGMENTS, {names.ZV_ARRAY: names.LINK_FRAGMENTS, "encoding": names.FRAGMENT_ENCODING}
+            )
+
+    def owner_ids(self) -> NDArray[np.int64]:
+        """Ids of all objects that own a fragment, ascending."""
+        return self._ids
+
+
+_OWNER = f"{names.FRAGMENT_ATTRIBUTES}/{names.OBJECT_ID}"
+
+
+def _cut(values: NDArray[Any], rows: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
+    """Bytes of the rows of each chunk, as views."""
+    flat = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+    unit = values.dtype.itemsize * int(np.prod(values.shape[1:], dtype=int))
+    ends = (rows * unit).tolist()
+    return [flat[a:b] for a, b in zip(ends, ends[1:], strict=False)]

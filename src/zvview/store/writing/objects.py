@@ -1,0 +1,198 @@
+"""The objects of a level: ids, manifests, attributes and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zvview.errors import InvalidInputError
+from zvview.format import documents, names
+from zvview.format.manifests import Manifests, encode_manifests
+from zvview.store.writing.grid_cells import Putter
+from zvview.store.writing.options import AttributeSpec
+from zvview.store.writing.plain_cells import plain_cells, row_cells, rows_per_cell
+
+__all__ = ["FragmentOwners", "Groups", "write_groups", "write_object_attributes", "write_object_index"]
+
+_SLAB_FRAGMENTS = 1 << 20  # manifests are encoded so many fragments at a time
+
+
+@dataclass(slots=True)
+class FragmentOwners:
+    """Owner and place of every fragment of a level, gathered while its chunks are written: 32 bytes each."""
+
+    _parts: list[tuple[NDArray[np.int64], ...]] = field(default_factory=list)
+
+    def add(
+        self,
+        objects: NDArray[np.int64],
+        chunks: NDArray[np.int64],
+        fragments: NDArray[np.int64],
+        ranks: NDArray[np.int64] | None,
+    ) -> None:
+        """Take the fragments of a wave, each array (F,); without ranks an object goes by chunk and place in it."""
+        self._parts.append((objects, chunks, fragments, chunks if ranks is None else ranks))
+
+    def sorted(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Objects, chunks and fragments, each (F,), by object and in the order that makes it up."""
+        if not self._parts:
+            none = np.empty(0, np.int64)
+            return none, none, none
+        objects, chunks, fragments, ranks = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        self._parts = []
+        order = np.lexsort((fragments, ranks, objects))
+        return objects[order], chunks[order], fragments[order]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """Groups of objects.
+
+    Attributes
+    ----------
+    members : sequence of (n,) int64 or range
+        Ids of each group; a range of step 1 is kept as its ends.
+    names : tuple of str
+        One for each group, or none.
+    attributes : mapping of str to (G,) or (G, C)
+    """
+
+    members: Sequence[NDArray[np.int64] | range]
+    names: tuple[str, ...] = ()
+    attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        groups: Mapping[str, ArrayLike | range] | Mapping[int, ArrayLike | range],
+        attributes: Mapping[str, ArrayLike] | None = None,
+    ) -> Groups:
+        """Groups by name, in the order given, or by number, which must be 0 to G - 1.
+
+        Raises
+        ------
+        InvalidInputError
+            Names mixed with numbers, missing numbers, members that are no integers, attributes of another length.
+        """
+        labels = list(groups)
+        if all(isinstance(label, str) for label in labels):
+            members = list(groups.values())
+        elif all(isinstance(label, int) for label in labels) and sorted(labels) == list(range(len(labels))):
+            members = [groups[i] for i in range(len(labels))]  # type: ignore[index]
+            labels = []
+        else:
+            raise InvalidInputError(f"groups {labels[:20]}: expected names, or the numbers 0 to {len(labels) - 1}")
+        rows = {name: np.asarray(values) for name, values in (attributes or {}).items()}
+        for name, values in rows.items():
+            if values.ndim not in (1, 2) or len(values) != len(members):
+                raise InvalidInputError(f"group attribute {name!r} has shape {values.shape}, expected ({len(members)},) or ({len(members)}, C)")
+        return cls([_members(m) for m in members], tuple(map(str, labels)), rows)
+
+
+def write_object_index(
+    putter: Putter, level_path: str, ids: NDArray[np.int64], owners: FragmentOwners, chunks: NDArray[np.int64]
+) -> dict[str, dict[str, Any]]:
+    """Write ``object_index`` and give its documents by path.
+
+    Parameters
+    ----------
+    ids : (n,) int64
+        Object rows, ascending; rows without fragments are absent objects.
+    owners : FragmentOwners
+    chunks : (K, sid) int64
+        Coordinates of the chunks that `owners` counts.
+    """
+    path = f"{level_path}/{names.OBJECT_INDEX}"
+    objects, chunk_rows, fragments = owners.sorted()
+    counts = np.zeros(len(ids), np.int64)
+    if len(ids):
+        np.add.at(counts, np.searchsorted(ids, objects), 1)
+    attributes = {
+        names.ZV_ARRAY: "object_index",
+        "num_objects": len(ids),
+        "num_present": int((counts > 0).sum()),
+        "sid_ndim": chunks.shape[1],
+        "layout": names.LAYOUT_V2,
+        "object_ids_sorted": True,
+    }
+    out = {path: documents.group(attributes)}
+    id_path = f"{path}/{names.OBJECT_IDS}"
+    out[id_path] = documents.plain_array(ids)
+    putter.put_many(plain_cells(id_path, out[id_path], ids))
+    if not len(ids):
+        return out
+    sizes = 4 + counts * (8 * chunks.shape[1] + 9)
+    rows = rows_per_cell(sizes)
+    manifest_path = f"{path}/{names.MANIFESTS}"
+    document = out[manifest_path] = documents.row_array(len(ids), rows)
+    offsets = np.concatenate(([0], np.cumsum(counts)))
+    slab = rows * max(1, int(_SLAB_FRAGMENTS / max(1.0, len(objects) / len(ids)) / rows))
+    for start in range(0, len(ids), slab):
+        stop = min(start + slab, len(ids))
+        here = slice(int(offsets[start]), int(offsets[stop]))
+        part = Manifests(offsets[start : stop + 1] - offsets[start], chunks[chunk_rows[here]], fragments[here])
+        buffer, part_sizes = encode_manifests(part)
+        putter.put_many(row_cells(manifest_path, document, buffer, part_sizes, start // rows))
+    return out
+
+
+def write_object_attributes(
+    putter: Putter, level_path: str, values: Mapping[str, NDArray[Any]], specs: Mapping[str, AttributeSpec]
+) -> dict[str, dict[str, Any]]:
+    """Write attributes of objects, one row for each object row, and give their documents by path."""
+    if not values:
+        return {}
+    family = f"{level_path}/{names.OBJECT_ATTRIBUTES}"
+    out = {family: documents.group()}
+    for name, rows in values.items():
+        spec = specs.get(name)
+        out[f"{family}/{name}"] = documents.object_array(name, rows, None if spec is None else spec.document())
+        putter.put_many(plain_cells(f"{family}/{name}", out[f"{family}/{name}"], rows))
+    return out
+
+
+def write_groups(putter: Putter, level_path: str, groups: Groups, ids: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
+    """Write groups and their attributes, and give the documents by path.
+
+    Raises
+    ------
+    InvalidInputError
+        A group names an id that is no object's.
+    """
+    ranges = {str(g): [m.start, m.stop] for g, m in enumerate(groups.members) if isinstance(m, range)}
+    listed = [np.empty(0, np.int64) if isinstance(m, range) else m for m in groups.members]
+    for g, members in enumerate(listed):
+        unknown = members[~np.isin(members, ids)]
+        if len(unknown):
+            raise InvalidInputError(f"group {groups.names[g] if groups.names else g} names {unknown[0]}, which is no object")
+    attributes: dict[str, Any] = {names.ZV_ARRAY: "groups", "num_groups": len(listed)}
+    if ranges:
+        attributes["group_ranges"] = ranges
+    if groups.names:
+        attributes["group_names"] = list(groups.names)
+    path = f"{level_path}/{names.GROUPS}"
+    sizes = np.array([m.nbytes for m in listed], np.int64)
+    out = {path: documents.row_array(len(listed), rows_per_cell(sizes), attributes)}
+    buffer = np.concatenate([np.empty(0, np.uint8), *(m.astype("<i8").view(np.uint8) for m in listed)])
+    putter.put_many(row_cells(path, out[path], buffer, sizes))
+    if groups.attributes:
+        family = f"{level_path}/{names.GROUP_ATTRIBUTES}"
+        out[family] = documents.group()
+        for name, rows in groups.attributes.items():
+            own = {names.ZV_ARRAY: "groupings_attribute", "name": name, "dtype": rows.dtype.name, "shape": list(rows.shape)}
+            out[f"{family}/{name}"] = documents.plain_array(rows, own)
+            putter.put_many(plain_cells(f"{family}/{name}", out[f"{family}/{name}"], rows))
+    return out
+
+
+def _members(value: ArrayLike | range) -> NDArray[np.int64] | range:
+    if isinstance(value, range) and value.step == 1 and len(value):
+        return value
+    array = np.asarray(list(value) if isinstance(value, range | set | frozenset) else value)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise InvalidInputError(f"the members of a group are integer ids, not {array.dtype} {array.shape}")
+    return array.astype(np.int64)

@@ -1,0 +1,201 @@
+"""What a caller asks of a new store, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from zvview.errors import InvalidInputError
+from zvview.format import names
+from zvview.format.metadata import MAX_AXES, Axis
+from zvview.store.codecs import codec_document
+
+__all__ = ["AttributeSpec", "CodecSpec", "WriteOptions", "as_axes", "bins_of_chunk"]
+
+CodecSpec: TypeAlias = str | dict[str, Any] | Sequence[dict[str, Any]] | None
+
+_DEFAULT_AXES = "xyzw"
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeSpec:
+    """What the values of an attribute cannot tell about themselves.
+
+    Attributes
+    ----------
+    unit : str or None
+        UDUNITS-2 name.
+    description : str or None
+    channel_names : tuple of str
+        One for each column of an (N, C) attribute.
+    is_ordered : bool
+        Whether the labels of a categorical attribute have an order.
+    """
+
+    unit: str | None = None
+    description: str | None = None
+    channel_names: tuple[str, ...] = ()
+    is_ordered: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """The keys that are set, as they stand in the attributes of an array."""
+        out: dict[str, Any] = {"channel_names": list(self.channel_names)} if self.channel_names else {}
+        out |= {"unit": self.unit} if self.unit else {}
+        return out | ({"description": self.description} if self.description else {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WriteOptions:
+    """How a store is written.
+
+    Attributes
+    ----------
+    kind : str
+        Geometry type of the store, such as ``"point_cloud"``.
+    axes : sequence of str, dict or Axis, optional
+        One for each coordinate; default x, y, z, w.
+    bounds : pair of D floats, optional
+        Inclusive corners that hold all vertices; default those of the data.
+    chunk_shape : D floats, optional
+        Edge lengths of chunks; default from the data, for cells of 0.25 to 1 MB.
+    bin_shape : D floats, optional
+        Edge lengths of bins; divides `chunk_shape` exactly. Default a quarter of a chunk for points, an eighth else.
+    dtype : dtype, optional
+        float32 or float64, of the stored positions; default that of the first batch.
+    vertex_attributes, object_attributes, link_attributes : mapping of str to AttributeSpec
+        Units and the like, by name; attributes not named here are written all the same.
+    codec : None, "raw", "zstd", "blosc", "gzip", dict or list of dict
+        Compression of cells. None: raw in local places, zstd in remote ones.
+    shards : None, bool, int or D ints
+        Cells of a shard along each axis. None: in shards only above 20,000 cells; True: always, of a default shape.
+    name : str, optional
+        How collections show the store; default the last part of its place.
+    crs : optional
+        Coordinate reference system, any JSON.
+    memory_bytes : int
+        What is kept in memory before runs go to a temporary folder.
+    has_index : bool
+        Whether zvview's own index is written.
+    """
+
+    kind: str
+    axes: Sequence[str | Mapping[str, str] | Axis] | None = None
+    bounds: tuple[Sequence[float], Sequence[float]] | None = None
+    chunk_shape: Sequence[float] | None = None
+    bin_shape: Sequence[float] | None = None
+    dtype: DTypeLike | None = None
+    vertex_attributes: Mapping[str, AttributeSpec] = field(default_factory=dict)
+    object_attributes: Mapping[str, AttributeSpec] = field(default_factory=dict)
+    link_attributes: Mapping[str, AttributeSpec] = field(default_factory=dict)
+    codec: CodecSpec = None
+    shards: bool | int | Sequence[int] | None = None
+    name: str | None = None
+    crs: object = None
+    memory_bytes: int = 256 << 20
+    has_index: bool = True
+
+    def __post_init__(self) -> None:
+        if self.kind not in names.KINDS:
+            raise InvalidInputError(f"kind {self.kind!r}: expected one of {', '.join(names.KINDS)}")
+        if self.dtype is not None and np.dtype(self.dtype) not in (np.float32, np.float64):
+            raise InvalidInputError(f"positions are stored as float32 or float64, not {np.dtype(self.dtype)}")
+        if self.memory_bytes <= 0:
+            raise InvalidInputError(f"memory_bytes is {self.memory_bytes}, expected more than 0")
+        if self.codec not in (None, "raw"):
+            codec_document(self.codec)
+        axes = None if self.axes is None else as_axes(self.axes)
+        lengths = {} if axes is None else {"axes": len(axes)}
+        for what in ("chunk_shape", "bin_shape"):
+            edges = getattr(self, what)
+            if edges is not None:
+                object.__setattr__(self, what, _numbers(edges, what, is_positive=True))
+                lengths[what] = len(edges)
+        if self.bin_shape is not None:
+            if self.chunk_shape is None:
+                raise InvalidInputError("bin_shape without chunk_shape: bins divide chunks, so give both")
+            bins_of_chunk(self.chunk_shape, self.bin_shape)
+        if self.bounds is not None:
+            lo, hi = (_numbers(corner, "bounds") for corner in self.bounds)
+            if len(lo) != len(hi) or any(a > b for a, b in zip(lo, hi, strict=True)):
+                raise InvalidInputError(f"bounds {lo} to {hi}: expected a least and a greatest corner")
+            object.__setattr__(self, "bounds", (lo, hi))
+            lengths["bounds"] = len(lo)
+        if isinstance(self.shards, Sequence):
+            object.__setattr__(self, "shards", tuple(int(n) for n in self.shards))
+            lengths["shards"] = len(self.shards)
+        _check_shards(self.shards)
+        if len(set(lengths.values())) > 1:
+            raise InvalidInputError("different numbers of axes: " + ", ".join(f"{k} {n}" for k, n in lengths.items()))
+
+    @property
+    def ndim(self) -> int | None:
+        """Number of axes where the options tell it."""
+        for value in (self.axes, self.chunk_shape, self.bounds and self.bounds[0]):
+            if value is not None:
+                return len(value)
+        return None
+
+
+def as_axes(axes: Sequence[str | Mapping[str, str] | Axis] | None, ndim: int | None = None) -> tuple[Axis, ...]:
+    """Axes as the metadata has them; the default ones of `ndim` coordinates where not given.
+
+    Raises
+    ------
+    InvalidInputError
+        Too many, two of one name, unknown keys, or another number than `ndim`.
+    """
+    if axes is None:
+        if ndim is None or ndim > len(_DEFAULT_AXES):
+            raise InvalidInputError(f"positions with {ndim} coordinates: give their axes")
+        return tuple(Axis(name) for name in _DEFAULT_AXES[:ndim])
+    out = tuple(_as_axis(axis) for axis in axes)
+    if not 1 <= len(out) <= MAX_AXES or len({axis.name for axis in out}) < len(out):
+        raise InvalidInputError(f"axes {[axis.name for axis in out]}: expected 1 to {MAX_AXES} different names")
+    if ndim is not None and len(out) != ndim:
+        raise InvalidInputError(f"{len(out)} axes for positions with {ndim} coordinates")
+    return out
+
+
+def bins_of_chunk(chunk_shape: Sequence[float], bin_shape: Sequence[float]) -> tuple[int, ...]:
+    """Bins along each axis of a chunk.
+
+    Raises
+    ------
+    InvalidInputError
+        A bin does not divide its chunk.
+    """
+    counts = tuple(round(c / b) for c, b in zip(chunk_shape, bin_shape, strict=True))
+    for chunk, edge, count in zip(chunk_shape, bin_shape, counts, strict=True):
+        # 0.3 / 0.1 is not 3 in floats, but it is the nearest that such numbers come
+        if count < 1 or abs(count * edge - chunk) > 1e-12 * chunk:
+            raise InvalidInputError(f"a bin of {edge} does not divide a chunk of {chunk} into whole numbers")
+    return counts
+
+
+def _as_axis(axis: str | Mapping[str, str] | Axis) -> Axis:
+    if isinstance(axis, Axis):
+        return axis
+    if isinstance(axis, str):
+        return Axis(axis, "time" if axis in ("t", "time") else "space")
+    if "name" not in axis or set(axis) - {"name", "type", "unit"}:
+        raise InvalidInputError(f"axis {dict(axis)!r}: expected the keys name, type and unit")
+    return Axis(axis["name"], axis.get("type", "space"), axis.get("unit"))
+
+
+def _numbers(values: Sequence[float], what: str, *, is_positive: bool = False) -> tuple[float, ...]:
+    out = tuple(float(v) for v in values)
+    if not out or not np.isfinite(out).all() or (is_positive and min(out) <= 0):
+        raise InvalidInputError(f"{what} {out}: expected finite numbers" + (" above 0" if is_positive else ""))
+    return out
+
+
+def _check_shards(shards: bool | int | Sequence[int] | None) -> None:
+    if shards is None or isinstance(shards, bool):
+        return
+    edges = (shards,) if isinstance(shards, int) else shards
+    if not edges or min(edges) < 1:
+        raise InvalidInputError(f"shards {shards!r}: expected 1 cell or more along each axis")

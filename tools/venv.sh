@@ -1,0 +1,42 @@
+#!/bin/sh
+# Makes .venv and installs zvview into it, editable, with the extras given: tools/venv.sh dev
+# Works on a bare Debian: any Python >= 3.11 will do, and as root missing system packages are installed.
+set -eu
+cd "$(dirname "$0")/.."
+
+find_python() {
+    for name in python3.13 python3.12 python3.11 python3; do
+        # run it: a name on the path may be a shim for a version that is not installed
+        if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$name"
+            return
+        fi
+    done
+    return 1
+}
+
+can_make_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
+
+install_system_packages() {
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        echo "zvview needs Python >= 3.11 with the venv module (on Debian: apt-get install $*)" >&2
+        exit 1
+    fi
+    echo "installing system packages: $*"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
+    python=$(find_python) || { install_system_packages python3 python3-venv; python=$(find_python); }
+    if ! can_make_venv "$python"; then
+        version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+        install_system_packages "python$version-venv"
+    fi
+    echo "making .venv with $("$python" --version)"
+    "$python" -m venv --clear .venv
+fi
+
+echo "installing zvview[$1]"
+.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --editable ".[$1]"
