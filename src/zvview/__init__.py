@@ -23,16 +23,22 @@ from zvview.format.metadata import Axis
 from zvview.geometry.batches import Batch, Graph, Lines, Mesh, Points, Polylines, Skeletons, Streamlines, batch_type
 from zvview.geometry.concatenate import concatenate
 from zvview.geometry.parametric import ParametricObjects, ParametricType
+from zvview.store.check import Finding, Findings, check
 from zvview.store.collection import Collection
+from zvview.store.creating import NewStore, Writer, create
+from zvview.store.creating_collection import NewCollection, create_collection
+from zvview.store.growth import grow
 from zvview.store.layout import Groups
 from zvview.store.level import Level
 from zvview.store.opening import open
 from zvview.store.store import Store
+from zvview.store.writing.options import AttributeSpec
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AttributeMetadata",
+    "AttributeSpec",
     "Axis",
     "Batch",
     "CancelToken",
@@ -42,6 +48,8 @@ __all__ = [
     "ConflictError",
     "DamagedError",
     "ExistsError",
+    "Finding",
+    "Findings",
     "Graph",
     "Groups",
     "InvalidInputError",
@@ -49,6 +57,8 @@ __all__ = [
     "Lines",
     "Mesh",
     "MissingError",
+    "NewCollection",
+    "NewStore",
     "NotZarrVectorsError",
     "ParametricObjects",
     "ParametricType",
@@ -59,8 +69,13 @@ __all__ = [
     "Streamlines",
     "UnreachableError",
     "UnsupportedError",
+    "Writer",
     "ZvviewError",
     "batch_type",
+    "check",
     "concatenate",
+    "create",
+    "create_collection",
+    "grow",
     "open",
 ]

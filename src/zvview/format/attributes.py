@@ -159,13 +159,15 @@ class AttributeMetadata:
         )
 
 
-def rows_of(payloads: Sequence[NDArray[np.uint8]], counts: NDArray[np.int64], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Rows of the attribute cells of a wave, joined: (sum of counts,) or (sum of counts, C).
+def rows_of(
+    payloads: Sequence[NDArray[np.uint8]], counts: NDArray[np.int64], dtype: np.dtype[Any]
+) -> list[NDArray[Any]]:
+    """Rows of each attribute cell of a wave, as views: (n,) or (n, C) arrays of one width.
 
     Parameters
     ----------
     payloads : sequence of uint8 arrays
-        One cell for each of C cells.
+        One for each of the C cells.
     counts : (C,) int64 array
         Rows that each cell must hold: those of the chunk's vertex buffer, fragments or links.
     dtype : numpy.dtype
@@ -175,7 +177,7 @@ def rows_of(payloads: Sequence[NDArray[np.uint8]], counts: NDArray[np.int64], dt
     DamagedError
         A cell's size is not a whole number of rows, or the width differs between cells; names the cells.
     """
-    sizes = np.array([len(p) for p in payloads], np.int64)
+    sizes = np.fromiter(map(len, payloads), np.int64, len(payloads))
     used = counts > 0
     unit = counts * dtype.itemsize
     bad = np.where(used, (sizes == 0) | (sizes % np.maximum(unit, 1) != 0), sizes != 0)
@@ -188,10 +190,8 @@ def rows_of(payloads: Sequence[NDArray[np.uint8]], counts: NDArray[np.int64], dt
         at = np.flatnonzero(bad)
         found = f"{sizes[at[0]]} bytes for {counts[at[0]]} rows of {dtype.name}"
         raise DamagedError("attribute cell", found=found, expected="a whole number of values for each row", cells=at)
-    kept = [p for p, u in zip(payloads, used, strict=True) if u]
-    joined = np.concatenate(kept) if len(kept) > 1 else (kept[0] if kept else np.empty(0, np.uint8))
-    values = np.frombuffer(joined, dtype)
-    return values if width == 1 else values.reshape(-1, width)
+    shape = (-1,) if width == 1 else (-1, width)
+    return [payload.view(dtype).reshape(shape) for payload in payloads]
 
 
 def absent_value(dtype: np.dtype[Any]) -> Any:

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Batch:
     """What all kinds have in common.
 
@@ -76,6 +76,17 @@ class Batch:
         """Number of vertices, N."""
         return len(self.positions)
 
+    def __repr__(self) -> str:
+        parts = [f"{len(self)} vertices in {self.ndim} axes"]
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, np.ndarray) and f.name not in ("positions", "offsets"):
+                parts.append(f"{len(value)} {f.name}")
+            elif f.name == "offsets":
+                parts.append(f"{len(value) - 1} pieces")
+        known = f", attributes {', '.join(self.attributes)}" if self.attributes else ""
+        return f"<zvview.{type(self).__name__} {', '.join(parts)}{known}>"
+
     @property
     def ndim(self) -> int:
         """Number of axes, D."""
@@ -97,7 +108,7 @@ class Batch:
         return self.categories[name].decode(values) if name in self.categories else values
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Points(Batch):
     """Points, each by itself.
 
@@ -117,7 +128,7 @@ class Points(Batch):
             self._set("object_ids", _integers(self.object_ids, "object_ids", (len(self.positions),)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Pieces(Batch):
     """What the kinds made of pieces have in common.
 
@@ -153,7 +164,7 @@ class Pieces(Batch):
         return out
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Polylines(Pieces):
     """Lines of any number of vertices: consecutive vertices of a piece are joined.
 
@@ -191,14 +202,14 @@ class Polylines(Pieces):
         return np.concatenate((np.stack((starts, starts + 1), axis=1), self.bridges))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Streamlines(Polylines):
     """Streamlines; polylines by another name, with the same content."""
 
     kind: ClassVar[str] = names.STREAMLINE
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Lines(Polylines):
     """Single segments: each object has two vertices."""
 
@@ -214,7 +225,7 @@ class Lines(Polylines):
         return cls(ends.reshape(-1, ends.shape[2]), offsets=offsets, **kwargs)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Graph(Pieces):
     """Nodes joined by edges; the nodes of an object stand in one piece, or in several where it was cut.
 
@@ -240,7 +251,7 @@ class Graph(Pieces):
         self._set("link_attributes", values)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Skeletons(Graph):
     """Trees; the edges are (child, parent) wherever the store tells which is which."""
 
@@ -270,7 +281,7 @@ class Skeletons(Graph):
             ) from error
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Mesh(Pieces):
     """Vertices joined by faces of L corners.
 

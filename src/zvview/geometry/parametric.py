@@ -64,7 +64,7 @@ class ParametricObjects:
         ids, table = np.asarray(self.type_ids, np.int64), np.asarray(self.coefficients, np.float64)
         if ids.ndim != 1 or table.ndim != 2 or len(ids) != len(table) or len(self.names) not in (0, len(ids)):
             raise InvalidInputError(
-                f"type ids {ids.shape}, coefficients {table.shape} and {len(self.names)} names: expected (n,), (n, C), n or none"
+                f"type ids {ids.shape}, coefficients {table.shape}, {len(self.names)} names: expected (n,), (n, C), n"
             )
         if len(unknown := ids[~np.isin(ids, list(self.types))]):
             raise InvalidInputError(f"type id {unknown[0]} is not among the types {sorted(self.types)}")

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
-from zvview.errors import DamagedError, InvalidInputError, UnsupportedError
+from zvview.errors import DamagedError, InvalidInputError, UnsupportedError, ZvviewError
 from zvview.store.registered_codecs import registered_kind
 
 __all__ = ["ArrayCodecs", "Codec", "CodecChain", "ShardLayout", "codec_document", "parse_codecs"]
@@ -128,7 +129,24 @@ def parse_codecs(codecs: Sequence[Any], *, array: str) -> ArrayCodecs:
     DamagedError
         Not a list of codecs, or none or two that make bytes of arrays.
     """
-    parsed = _parse_list(codecs, array)
+    try:
+        text = json.dumps(codecs)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DamagedError("codecs", found=f"{codecs!r:.80}", expected="plain JSON", array=array) from error
+    try:
+        return _parse_kept(text)
+    except ZvviewError:
+        return _parse(text, array)  # raises again, with the array's name
+
+
+@lru_cache(maxsize=64)
+def _parse_kept(text: str) -> ArrayCodecs:
+    """The arrays of a level mostly share their codecs, and a family of links has hundreds of arrays."""
+    return _parse(text, "array")
+
+
+def _parse(text: str, array: str) -> ArrayCodecs:
+    parsed = _parse_list(json.loads(text), array)
     serializer, chain = _split(parsed, array)
     if serializer.name != "sharding_indexed":
         return ArrayCodecs(serializer.name, _endian(serializer, array), chain)

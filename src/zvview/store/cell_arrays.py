@@ -6,17 +6,18 @@ A :class:`CellArray` never reads cells itself. It says what has to be asked for 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zvview.errors import DamagedError, UnsupportedError
 from zvview.format import names
+from zvview.format.cells import FARTHEST_CHUNK
 from zvview.format.grid import parse_chunk_keys, sort_chunks
 from zvview.format.values import as_int_list, as_mapping, wrong
 from zvview.store.codecs import CodecChain, ShardLayout, parse_codecs
@@ -26,10 +27,15 @@ from zvview.store.shard_index import MISSING, decode_shard_index, shard_index_by
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["CellArray", "CellPlan", "GridArray", "key_encoding"]
+__all__ = ["CellArray", "CellPlan", "GridArray", "Place", "key_encoding"]
 
 _NEAR_BYTES = 32 << 10  # ranges of one object closer than this are read as one (zarrita, object_store)
-_MOST_PROBED = 1 << 17  # cells of a grid without any list of what is there that are asked one by one
+_MOST_PROBED = 1 << 14  # cells of a grid without any list of what is there that are asked one by one
+
+
+Place: TypeAlias = tuple[int, int, int | None] | NDArray[np.uint8] | None
+"""Where a cell lies: request, start and stop in what it delivers (None: to the end); or its bytes, where they are in
+memory; None where there is no cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +45,22 @@ class CellPlan:
     Attributes
     ----------
     requests : list of Request
-    places : list of (request, start, stop) or None
-        For each chunk the index of the request that holds its cell and the cell's bytes in it (``stop`` None: to the end);
-        None where there is no cell.
+    places : list of Place
+        Of the cell of each chunk.
     chains : list of CodecChain
         How each cell was encoded.
+    sizes : list of int or None
+        Bytes of each decoded cell, where the array tells. An object that is missing then stands for zeros, which Zarr
+        does not store.
+    nonzero : set of int
+        Cells that cannot be zeros, so that a missing object is damage.
     """
 
     requests: list[Request]
-    places: list[tuple[int, int, int | None] | None]
+    places: list[Place]
     chains: list[CodecChain]
+    sizes: list[int] | None = None
+    nonzero: frozenset[int] = frozenset()
 
 
 class CellArray(Protocol):
@@ -78,14 +90,26 @@ class CellArray(Protocol):
 
 
 class GridArray:
-    """A vlen grid array of format 0.9: one Zarr array with one cell for each chunk, sharded or not."""
+    """A vlen grid array of format 0.9: one Zarr array with one cell for each chunk, sharded or not.
+
+    Parameters
+    ----------
+    source : Source
+    path : str
+    document : mapping
+        Its ``zarr.json``.
+    is_presence_listed : bool
+        Whether ``nonempty_chunks`` may be believed; it is not while a level is being built (10.5).
+    """
 
     is_vlen = True
 
-    def __init__(self, source: Source, path: str, document: Mapping[str, Any]) -> None:
+    def __init__(
+        self, source: Source, path: str, document: Mapping[str, Any], *, is_presence_listed: bool = True
+    ) -> None:
         self.path = path
         self.attributes: Mapping[str, Any] = document["attributes"]
-        self._source = source
+        self._source, self._is_presence_listed = source, is_presence_listed
         part = "array metadata"
         try:
             if document.get("node_type") != "array" or document.get("data_type") not in _BYTES_TYPES:
@@ -106,10 +130,10 @@ class GridArray:
                 np.int64,
             )
             cell = codecs.shard.chunk_shape if codecs.shard else outer
-            if any(n < 1 for n in shape) or any(n < 1 for n in outer) or any(n != 1 for n in cell):
+            if not shape or any(n < 1 for n in (*shape, *outer)) or any(n != 1 for n in cell):
                 raise wrong(part, "chunk_shape", cell, "one cell for each chunk of the level")
-            if (np.abs(self._origin) > 2**62).any() or any(n > 2**62 for n in shape):
-                raise wrong(part, "shape", shape, "a grid whose coordinates fit 63 bits")
+            if any(abs(int(o)) + n > FARTHEST_CHUNK for o, n in zip(self._origin, shape, strict=True)):
+                raise wrong(part, "shape", shape, "a grid whose coordinates stay below 2**53")
         except DamagedError as error:
             raise error.at(path) from None
         if codecs.serializer != "vlen-bytes":
@@ -120,7 +144,7 @@ class GridArray:
         self._outer = np.array(outer, np.int64)
         if self._shard is not None and prod(outer) > 1 << 24:
             raise DamagedError(part, found=f"shards of {outer} cells", expected="at most 2**24 cells", array=path)
-        self._indexes: dict[str, NDArray[np.uint64] | None] = {}
+        self._indexes: dict[str, NDArray[np.uint64] | DamagedError | None] = {}
         self._chunks: NDArray[np.int64] | None = None
 
     @property
@@ -132,7 +156,7 @@ class GridArray:
     def chunks(self) -> NDArray[np.int64]:
         """Coordinates of the cells that are there, (K, sid), in numeric order."""
         if self._chunks is None:
-            listed = self.attributes.get(names.NONEMPTY_CHUNKS)
+            listed = self.attributes.get(names.NONEMPTY_CHUNKS) if self._is_presence_listed else None
             if isinstance(listed, np.ndarray):  # from the index, already parsed
                 self._chunks = listed
             elif isinstance(listed, list):
@@ -150,9 +174,11 @@ class GridArray:
         """What is there, from the keys: the list is missing while a level is being built (10.5)."""
         if self._source.can_list and self._shard is None:
             root = f"{self.path}/{self._prefix}"
-            keys = [k[len(root) :].strip("/.").replace("/", ".") for k in self._source.list_keys(self.path)]
-            cells = [k for k in keys if k and k.replace(".", "").isdigit() and k.count(".") == self.ndim - 1]
-            return sort_chunks(parse_chunk_keys(cells, self.ndim) + self._origin)
+            found = (k[len(root) :] for k in self._source.list_keys(self.path) if k.startswith(root))
+            cell = re.compile(re.escape(self._separator).join([r"\d{1,15}"] * self.ndim), re.ASCII)
+            keys = [k.replace(self._separator, ".") for k in found if cell.fullmatch(k)]
+            index = parse_chunk_keys(keys, self.ndim)
+            return sort_chunks(index[(index < self._shape).all(axis=1)] + self._origin)
         if prod(self._shape.tolist()) > _MOST_PROBED:
             raise DamagedError(
                 "presence of cells",
@@ -160,9 +186,12 @@ class GridArray:
                 expected=f"{names.NONEMPTY_CHUNKS} on the array",
                 array=self.path,
             )
-        return (
-            np.array(list(product(*map(range, self._shape.tolist()))), np.int64).reshape(-1, self.ndim) + self._origin
-        )
+        every = np.stack(np.unravel_index(np.arange(self._shape.prod()), self._shape.tolist()), axis=1) + self._origin
+        if self._shard is None:
+            return every[[size is not None for size in self._source.stat_many(self._keys(every - self._origin))]]
+        requests = self.preparation(every)
+        self.prepare(requests, self._source.get_many(requests))
+        return every[[place is not None for place in self.plan(every).places]]
 
     def _cells(self, coords: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Array indices of chunk coordinates and whether the grid holds them."""
@@ -184,7 +213,7 @@ class GridArray:
         return [(key, span) for key in keys if key not in self._indexes]
 
     def prepare(self, requests: Sequence[Request], answers: Sequence[Buffer | None]) -> None:
-        """Decode and keep shard indexes."""
+        """Decode and keep shard indexes; a damaged one is kept as the error, for :meth:`plan` to raise."""
         assert self._shard is not None
         for (key, _), footer in zip(requests, answers, strict=True):
             try:
@@ -194,7 +223,7 @@ class GridArray:
                     else decode_shard_index(footer, prod(self._outer.tolist()), self._shard.has_crc, None)
                 )
             except DamagedError as error:
-                raise error.at(key) from None
+                self._indexes[key] = error
 
     def plan(self, coords: NDArray[np.int64]) -> CellPlan:
         """Where the cells of `coords` lie."""
@@ -203,21 +232,26 @@ class GridArray:
             keys = self._keys(index if inside.all() else index[inside])
             requests: list[Request] = [(key, None) for key in keys]
             at = (np.cumsum(inside) - 1).tolist()
-            places = [(i, 0, None) if ok else None for i, ok in zip(at, inside.tolist(), strict=True)]
+            places: list[Place] = [(i, 0, None) if ok else None for i, ok in zip(at, inside.tolist(), strict=True)]
             return CellPlan(requests, places, [self._chain] * len(coords))
         return self._plan_in_shards(index, inside)
 
     def _plan_in_shards(self, index: NDArray[np.int64], inside: NDArray[np.bool_]) -> CellPlan:
         inner = np.ravel_multi_index(tuple((index % self._outer).T), tuple(self._outer.tolist())).tolist()
-        wanted = []
+        wanted, behind = [], {}
         for i, (key, cell, ok) in enumerate(zip(self._keys(index // self._outer), inner, inside.tolist(), strict=True)):
             table = self._indexes.get(key) if ok else None
-            if table is not None and int(table[cell, 0]) != MISSING:
+            if isinstance(table, DamagedError):
+                behind[i] = table
+            elif table is not None and int(table[cell, 0]) != MISSING:
                 start = int(table[cell, 0])
                 wanted.append((key, start, start + int(table[cell, 1]), i))
+        if behind:
+            error = next(iter(behind.values()))
+            raise DamagedError(error.part, found=error.found, expected=error.expected, cells=behind, array=self.path)
         wanted.sort()
         requests: list[Request] = []
-        places: list[tuple[int, int, int | None] | None] = [None] * len(index)
+        places: list[Place] = [None] * len(index)
         for key, start, stop, i in wanted:
             last = requests[-1] if requests else None
             if last is not None and last[0] == key and last[1] is not None and start - last[1][1] <= _NEAR_BYTES:
@@ -236,10 +270,10 @@ _BYTES_TYPES = ("variable_length_bytes", "bytes")
 def key_encoding(document: Mapping[str, Any]) -> tuple[str, str]:
     """Separator and prefix of the keys of a Zarr array's chunks."""
     part = "array metadata"
-    encoding = as_mapping(document.get("chunkkey_encoding") or {"name": "default"}, part, "chunkkey_encoding")
+    encoding = as_mapping(document.get("chunk_key_encoding") or {"name": "default"}, part, "chunk_key_encoding")
     name = encoding.get("name")
-    configuration = as_mapping(encoding.get("configuration") or {}, part, "chunkkey_encoding")
+    configuration = as_mapping(encoding.get("configuration") or {}, part, "chunk_key_encoding")
     separator = configuration.get("separator", "/" if name == "default" else ".")
     if name not in ("default", "v2") or separator not in ("/", "."):
-        raise wrong(part, "chunkkey_encoding", encoding, "'default' or 'v2' with '/' or '.'")
+        raise wrong(part, "chunk_key_encoding", encoding, "'default' or 'v2' with '/' or '.'")
     return str(separator), f"c{separator}" if name == "default" else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zvview.cancel import CancelToken
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Hierarchy", "StaleMetadata", "document_key", "parse_document"]
 
 _MAX_DOCUMENT_BYTES = 1 << 28
+_ABSENT = ""  # in place of a fingerprint
 
 
 class StaleMetadata(ZvviewError):  # noqa: N818 - caught inside the store, which then reads again
@@ -91,6 +92,10 @@ class Hierarchy:
     def documents(self, paths: Sequence[str], cancel: CancelToken | None = None) -> list[dict[str, Any] | None]:
         """The documents of several nodes in one wave."""
         missing = [p for p in dict.fromkeys(paths) if p not in self._documents]
+        if missing and self._is_indexed:  # the index lists every node; that these are not there is verified as well
+            self._documents.update(dict.fromkeys(missing))
+            self._fingerprints.update(dict.fromkeys(missing, _ABSENT))
+            missing = []
         if missing:
             answers = self.source.get_many([(document_key(p), None) for p in missing], cancel)
             for path, data in zip(missing, answers, strict=True):
@@ -105,6 +110,11 @@ class Hierarchy:
         document = self.document(path)
         return None if document is None else document["attributes"]
 
+    @property
+    def can_enumerate(self) -> bool:
+        """Whether the children of nodes are known or can be listed."""
+        return self._is_indexed or self.source.can_list
+
     def names(self, path: str) -> list[str] | None:
         """Names of the nodes directly under `path`, sorted; None when nothing can tell."""
         if path not in self._names:
@@ -113,15 +123,20 @@ class Hierarchy:
                 known = [p for p, d in self._documents.items() if d is not None and p.startswith(prefix) and p != path]
                 self._names[path] = sorted({p[len(prefix) :].split("/", 1)[0] for p in known} - {""})
             elif self.source.can_list:
-                self._names[path] = [n for n in self.source.list_names(path) if n not in (names.ZARR_JSON, "c")]
+                self._names[path] = [n for n in self.source.list_names(path) if n != names.ZARR_JSON]
             else:
                 return None
         return self._names[path]
 
-    def children(self, path: str, candidates: Iterable[str] = ()) -> list[str]:
-        """Names of the child nodes of `path` that have a document; where nothing lists them, those of `candidates`."""
+    def children(self, path: str, candidates: Iterable[str] | Callable[[], Iterable[str]] = ()) -> list[str]:
+        """Names of the child nodes of `path` that have a document; where nothing lists them, those of `candidates`.
+
+        `candidates` may be a function, called only then.
+        """
         found = self.names(path)
-        wanted = list(dict.fromkeys(candidates)) if found is None else found
+        wanted = found
+        if wanted is None:
+            wanted = list(dict.fromkeys(candidates() if callable(candidates) else candidates))
         prefix = path + "/" if path else ""
         documents = self.documents([prefix + n for n in wanted])
         return [n for n, d in zip(wanted, documents, strict=True) if d is not None]
@@ -145,7 +160,7 @@ class Hierarchy:
             for path, data in zip(paths, answers, strict=True):
                 expected = self._unverified.pop(path, None)
                 self._fingerprints.pop(path, None)
-                if expected is not None and (data is None or fingerprint(data) != expected):
+                if expected is not None and (_ABSENT if data is None else fingerprint(data)) != expected:
                     self._documents[path] = None if data is None else parse_document(data, path)
                     changed = True
         if changed:

@@ -22,7 +22,7 @@ from zvview.store.writing.plain_cells import plain_cells
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["ATTRIBUTE", "IndexedLevel", "VERSION", "build_index"]
+__all__ = ["ATTRIBUTE", "VERSION", "IndexedLevel", "build_index"]
 
 ATTRIBUTE: Final = "zvview_index"
 VERSION: Final = 1

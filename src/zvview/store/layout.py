@@ -151,7 +151,11 @@ class Layout(Protocol):
     fragments: CellArray | None
     vertex_dtype: np.dtype[Any]
     encoding: str
-    notes: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the level cannot be trusted or is not shown, in plain words."""
+        ...
 
     def attribute_names(self, family: str) -> list[str]:
         """Names of the attributes of a family (``vertex_attributes``, ``object_attributes``, ...)."""

@@ -18,6 +18,7 @@ from zvview.format.manifests import Manifests, decode_dense, decode_manifests
 from zvview.format.metadata import LevelMetadata, RootMetadata
 from zvview.format.values import as_int, as_int_list, as_mapping, as_str_list, wrong
 from zvview.store.cell_arrays import CellArray, GridArray
+from zvview.store.draco import DRACO_NOTE
 from zvview.store.hierarchy import Hierarchy
 from zvview.store.layout import Groups, LinkArray, LinkFamily, ObjectRows
 from zvview.store.plain_arrays import ByteRows, document_of, fill_value_of, read_plain_array
@@ -56,14 +57,22 @@ class Layout09:
         self.encoding = str(vertices.attributes.get("encoding", names.RAW))
         if self.encoding not in (names.RAW, names.DRACO):
             raise UnsupportedError(f"{vertices.path} has encoding {self.encoding!r}; zvview reads 'raw' and 'draco'")
-        self.notes: tuple[str, ...] = ()
+        if self.encoding == names.DRACO and root.ndim != 3:
+            raise wrong("metadata of vertices", "encoding", names.DRACO, f"'raw' on {root.ndim} axes").at(vertices.path)
+        self.notes: tuple[str, ...] = (DRACO_NOTE,) if self.encoding == names.DRACO else ()
         self._links: dict[int, LinkFamily | None] = {}
         self._arrays: dict[str, GridArray | None] = {}
 
     def _grid(self, name: str) -> GridArray | None:
         path = f"{self.path}/{name}"
         document = self._hierarchy.document(path)
-        return None if document is None else GridArray(self._hierarchy.source, path, document)
+        if document is None:
+            return None
+        is_listed = not self.metadata.is_presence_deferred
+        array = GridArray(self._hierarchy.source, path, document, is_presence_listed=is_listed)
+        if array.ndim != self.metadata.sid_ndim:
+            raise wrong("array metadata", "shape", f"{array.ndim} axes", f"{self.metadata.sid_ndim}").at(path)
+        return array
 
     def attribute_names(self, family: str) -> list[str]:
         """Names of the attributes of a family."""
@@ -77,7 +86,7 @@ class Layout09:
         if family == names.FRAGMENT_ATTRIBUTES:
             declared = [names.OBJECT_ID, names.SEGMENT_ID]
         found = self._hierarchy.children(f"{self.path}/{family}", declared)
-        if family in (names.LINK_ATTRIBUTES,):
+        if family == names.LINK_ATTRIBUTES:
             return found
         return [n for n in found if self._is_array(f"{family}/{n}")]
 
@@ -114,17 +123,16 @@ class Layout09:
         try:
             width = as_int(attributes.get("link_width", 2), part, "link_width", minimum=1)
             sid = as_int(attributes.get("sid_ndim", self.metadata.sid_ndim), part, "sid_ndim", minimum=1)
-            if width > _MAX_WIDTH or sid > self._root.ndim + 1:
-                raise wrong(
-                    part, "link_width, sid_ndim", (width, sid), f"at most {_MAX_WIDTH} and {self._root.ndim + 1}"
-                )
+            if width > _MAX_WIDTH or sid != self.metadata.sid_ndim:
+                expected = f"at most {_MAX_WIDTH}, and {self.metadata.sid_ndim} as the grid has"
+                raise wrong(part, "link_width, sid_ndim", (width, sid), expected)
             store = attributes.get("store", names.CANONICAL)
             if store not in (names.CANONICAL, names.DUPLICATE):
                 raise UnsupportedError(f"{path} has store {store!r}; zvview reads 'canonical' and 'duplicate'")
         except DamagedError as error:
             raise error.at(path) from None
         is_directed = bool(attributes.get("directed", False))
-        segments = self._hierarchy.children(path, _neighbour_offsets(sid, width))
+        segments = self._hierarchy.children(path, lambda: _neighbour_offsets(sid, width))
         attribute_names = tuple(
             n
             for n in self.attribute_names(names.LINK_ATTRIBUTES)
@@ -217,13 +225,15 @@ class Layout09:
         members = split_int64_rows(table.buffer, table.starts, table.sizes, path)
         attributes = document["attributes"]
         part = "metadata of groups"
+        rows = self.object_rows() if attributes.get("group_ranges") else None
+        known = np.empty(0, np.int64) if rows is None else np.sort(rows.ids)  # a range costs no more than what it names
         for text, span in as_mapping(attributes.get("group_ranges") or {}, part, "group_ranges").items():
             first, stop = as_int_list(span, part, "group_ranges", 2)
-            if not text.isdigit() or int(text) >= len(members) or not 0 <= stop - first < 1 << 28:
+            if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) >= len(members) or stop < first:
                 raise wrong(part, "group_ranges", {text: span}, f"[start, stop) of a group below {len(members)}").at(
                     path
                 )
-            members[int(text)] = np.arange(first, stop, dtype=np.int64)
+            members[int(text)] = known[(known >= first) & (known < stop)]
         labels = as_str_list(attributes.get("group_names") or (), part, "group_names")
         return Groups(tuple(members), labels if len(labels) == len(members) else ())
 
@@ -246,12 +256,14 @@ class ObjectRows09:
         self._ids: NDArray[np.int64] | None = None
         self._dense: Manifests | None = None
         hierarchy.documents([f"{path}/{n}" for n in self._array_names()])
+        self._rows: ByteRows | None = None
         if self._is_dense:
             self._count = self._read_dense_count()
-            return
-        document = hierarchy.document(f"{path}/{names.MANIFESTS}")
-        self._rows = None if document is None else ByteRows(hierarchy, f"{path}/{names.MANIFESTS}", document)
-        self._count = 0 if self._rows is None else len(self._rows)
+        elif (document := hierarchy.document(f"{path}/{names.MANIFESTS}")) is not None:
+            self._rows = ByteRows(hierarchy, f"{path}/{names.MANIFESTS}", document)
+            self._count = len(self._rows)
+        else:
+            self._count = 0
         declared = as_int(attributes.get("num_objects", self._count), "object index", "num_objects", minimum=0)
         if declared != self._count:
             found = f"num_objects = {declared} beside {self._count} manifests"
@@ -262,8 +274,8 @@ class ObjectRows09:
         return (*manifests, names.OBJECT_IDS) if self._has_ids else manifests
 
     def _read_dense_count(self) -> int:
-        document = document_of(self._hierarchy, f"{self._path}/{names.MANIFEST_SPANS}")
-        return as_int_list(document.get("shape"), "array metadata", "shape", 2)[0]
+        document = self._hierarchy.document(f"{self._path}/{names.MANIFEST_SPANS}")
+        return 0 if document is None else as_int_list(document.get("shape"), "array metadata", "shape", 2)[0]
 
     def __len__(self) -> int:
         return self._count
@@ -277,6 +289,8 @@ class ObjectRows09:
                 self._ids = np.arange(self._count, dtype=np.int64)
             else:
                 ids = read_plain_array(self._hierarchy, path, document_of(self._hierarchy, path))
+                if ids.dtype == np.uint64 and ids.size and ids.max() > np.iinfo(np.int64).max:
+                    raise DamagedError("object ids", found=f"{ids.max()}", expected="at most 2**63 - 1", array=path)
                 if ids.shape != (self._count,) or ids.dtype.kind not in "iu":
                     found = f"{ids.dtype} of shape {ids.shape}"
                     raise DamagedError("object ids", found=found, expected=f"{self._count} integers", array=path)
@@ -285,7 +299,7 @@ class ObjectRows09:
 
     def read_manifests(self, rows: NDArray[np.int64] | None = None, cancel: CancelToken | None = None) -> Manifests:
         """Manifests of `rows`, in that order; of all rows by default."""
-        if self._is_dense:
+        if self._is_dense and self._count:
             dense = self._read_dense(cancel)
             return dense if rows is None else dense.select(rows)
         if self._rows is None:
@@ -302,9 +316,12 @@ class ObjectRows09:
         if self._dense is None:
             paths = [f"{self._path}/{n}" for n in (names.MANIFEST_SPANS, names.MANIFEST_BLOCKS)]
             spans, blocks = (
-                read_plain_array(self._hierarchy, p, document_of(self._hierarchy, p), cancel).astype(np.int64)
-                for p in paths
+                read_plain_array(self._hierarchy, p, document_of(self._hierarchy, p), cancel) for p in paths
             )
+            for path, table in zip(paths, (spans, blocks), strict=True):
+                if table.dtype.kind not in "iu":
+                    raise DamagedError("manifests", found=str(table.dtype), expected="integers", array=path)
+            spans, blocks = spans.astype(np.int64), blocks.astype(np.int64)
             if blocks.ndim != 2 or blocks.shape[1] != self.sid_ndim + 1:
                 expected = f"(n, {self.sid_ndim + 1})"
                 raise DamagedError("manifest blocks", found=f"shape {blocks.shape}", expected=expected, array=paths[1])

@@ -13,22 +13,22 @@ from zvview.cancel import CancelToken
 from zvview.errors import InvalidInputError, MissingError
 from zvview.format import names
 from zvview.format.attributes import AttributeMetadata
-from zvview.format.grid import chunks_in_box, sort_chunks
+from zvview.format.grid import sort_chunks
 from zvview.format.metadata import RootMetadata
-from zvview.geometry.batches import Batch, Pieces, Points
+from zvview.geometry.batches import Batch
 from zvview.geometry.concatenate import concatenate
-from zvview.geometry.select import keep_objects
 from zvview.store.layout import Groups, LinkTable
-from zvview.store.reading.batches import read_box, read_chunks, read_objects
+from zvview.store.reading.chunks import Box, read_chunks
+from zvview.store.reading.counts import read_fragment_attribute
 from zvview.store.reading.finish import finish
 from zvview.store.reading.links import decode_selection, select_links
+from zvview.store.reading.objects import read_objects
 from zvview.store.reading.reader import LevelReader, ReadOptions
+from zvview.store.reading.whole import Clip, read_level
 from zvview.store.waves import read_cells
-
 
 __all__ = ["Clip", "Level", "LevelHost"]
 
-Clip = Literal["exact", "objects", "chunks"]
 Damage = Literal["raise", "skip"]
 T = TypeVar("T")
 _CLIPS = ("exact", "objects", "chunks")
@@ -96,7 +96,7 @@ class Level:
     def resolution(self) -> NDArray[np.float64]:
         """Edge lengths of a bin of this level, (D,), in coordinate units: ``base_bin_shape * scale`` (10.1)."""
         root = self._store.metadata
-        scale = root.scales.get(str(self._number))
+        scale = root.scales.get(str(self._number), root.scales.get(f"{names.LEVEL_PREFIX_07}{self._number}"))
         return root.base_bin_shape * (np.ones(root.ndim) if scale is None else scale)
 
     @property
@@ -137,7 +137,7 @@ class Level:
     @property
     def attributes(self) -> Mapping[str, AttributeMetadata]:
         """Vertex attributes: dtype, categories, channels, unit."""
-        return {name: metadata for name, (_, metadata) in self._reader.vertex_attributes(None).items()}
+        return self._reader.attributes
 
     @property
     def attribute_names(self) -> tuple[str, ...]:
@@ -191,15 +191,7 @@ class Level:
 
     def fragment_attribute(self, name: str) -> NDArray[Any]:
         """Values of a fragment attribute, chunk after chunk in the order of :attr:`chunks`."""
-
-        def read(reader: LevelReader) -> NDArray[Any]:
-            found = reader.layout.cell_attribute(names.FRAGMENT_ATTRIBUTES, name)
-            if found is None:
-                raise MissingError("fragment attribute", name, reader.layout.attribute_names(names.FRAGMENT_ATTRIBUTES))
-            (cells,) = read_cells(reader.hierarchy, [(found[0], reader.layout.vertices.chunks)])
-            return np.concatenate([np.frombuffer(c, found[1].dtype) for c in cells] or [np.empty(0, found[1].dtype)])
-
-        return self._retry(read)
+        return self._retry(lambda r: read_fragment_attribute(r, name))
 
     def read_links(self, delta: int = 0, attributes: Sequence[str] | None = None) -> LinkTable:
         """All link records of one delta with their attributes, endpoints as (chunk, row of its vertex buffer)."""
@@ -244,19 +236,9 @@ class Level:
             raise InvalidInputError(f"clip = {clip!r}, expected one of {', '.join(map(repr, _CLIPS))}")
         options = self._options(attributes, object_ids or clip != "chunks" or groups is not None, on_damage, cancel)
 
-        def read(reader: LevelReader) -> Batch:
-            bounds = self._stored_box(box)
-            members = None if groups is None else self._members(reader, groups)
-            batch = _read(reader, bounds, members, clip, options)
-            return batch if members is None else keep_objects(batch, members)
-
-        own = finish(self._retry(read), self._store.metadata)
-        return self._with_coarser(
-            own,
-            lambda level: level.read(
-                box, attributes, groups, clip, object_ids=object_ids, on_damage=on_damage, cancel=cancel
-            ),
-        )
+        bounds = self._stored_box(box)
+        members = None if groups is None else self._members(list(groups))
+        return self._unite(lambda reader: read_level(reader, bounds, members, clip, options))
 
     def read_chunks(
         self,
@@ -296,12 +278,12 @@ class Level:
             The level has no object index, or none of its objects has such an id.
         """
         options = self._options(attributes, True, on_damage, cancel)
-        wanted = ids if isinstance(ids, np.ndarray) else list(np.atleast_1d(np.asarray(ids)))
+        wanted = ids if isinstance(ids, np.ndarray) else np.array([ids] if isinstance(ids, int) else list(ids))  # type: ignore[arg-type]
 
         def read(reader: LevelReader) -> Batch:
             if reader.objects is None:
                 raise MissingError("object index in level", self._number)
-            return read_objects(reader, reader.objects.rows_of(np.asarray(wanted)), options)
+            return read_objects(reader, reader.objects.rows_of(wanted), options)
 
         return finish(self._retry(read), self._store.metadata)
 
@@ -329,9 +311,7 @@ class Level:
             raise InvalidInputError(f"attributes = {attributes!r}, expected a list of names")
         return ReadOptions(None if attributes is None else tuple(attributes), object_ids, on_damage == "skip", cancel)
 
-    def _stored_box(
-        self, box: tuple[ArrayLike, ArrayLike] | None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    def _stored_box(self, box: tuple[ArrayLike, ArrayLike] | None) -> Box | None:
         """The box in stored coordinates, checked."""
         if box is None:
             return None
@@ -344,9 +324,9 @@ class Level:
         shift = np.zeros(root.ndim) if root.offset is None else root.offset
         return lo - shift, hi - shift
 
-    def _members(self, reader: LevelReader, groups: Iterable[int | str]) -> NDArray[np.int64]:
+    def _members(self, groups: Sequence[int | str]) -> NDArray[np.int64]:
         """Ids of the objects in any of the groups."""
-        known = reader.layout.groups()
+        known = self.groups
         if known is None:
             raise MissingError("groups in level", self._number)
         ids = [np.empty(0, np.int64)]
@@ -357,43 +337,12 @@ class Level:
             ids.append(known.members[number])
         return np.unique(np.concatenate(ids))
 
-    def _with_coarser(self, own: Batch, read: Callable[[Level], Batch]) -> Batch:
-        """`own`, united with the coarser level's content where this level adds to it."""
+    def _unite(self, read: Callable[[LevelReader], Batch]) -> Batch:
+        """What `read` gives of this level, and of the coarser ones that it adds to."""
+        own = finish(self._retry(read), self._store.metadata)
         if self.refinement != names.REFINEMENT_ADD or self._number + 1 not in self._store.levels:
             return own
-        return concatenate([own, read(self._store.level(self._number + 1))])
-
-
-def _read(
-    reader: LevelReader,
-    box: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
-    members: NDArray[np.int64] | None,
-    clip: Clip,
-    options: ReadOptions,
-) -> Batch:
-    """A read of a whole level, a box or some groups."""
-    everything = reader.layout.vertices.chunks
-    if clip == "chunks":
-        return read_chunks(reader, everything if box is None else _chunks_in(reader, box), options)
-    objects = reader.objects
-    if box is None:
-        if members is not None and objects is not None:
-            return read_objects(reader, objects.rows_of(np.intersect1d(members, objects.ids)), options)
-        if objects is not None and reader.is_sequence:
-            return read_objects(reader, np.arange(len(objects.ids)), options)
-        return read_chunks(reader, everything, options)
-    if clip == "exact" or objects is None:
-        return read_box(reader, box, options)
-    touched = read_box(reader, box, ReadOptions((), True, options.skip_damage, options.cancel))
-    assert isinstance(touched, Points | Pieces)
-    ids = np.unique(touched.object_ids) if touched.object_ids is not None else np.empty(0, np.int64)
-    ids = ids[np.isin(ids, objects.ids)]
-    return read_objects(reader, objects.rows_of(ids if members is None else np.intersect1d(ids, members)), options)
-
-
-def _chunks_in(reader: LevelReader, box: tuple[NDArray[np.float64], NDArray[np.float64]]) -> NDArray[np.int64]:
-    coords = reader.layout.vertices.chunks
-    return coords[chunks_in_box(coords, reader.layout.metadata.chunk_shape, *box)]
+        return concatenate([own, self._store.level(self._number + 1)._unite(read)])
 
 
 async def _in_thread(read: Callable[..., Batch], cancel: CancelToken | None, *args: Any, **kwargs: Any) -> Batch:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from zvview.errors import DamagedError
 from zvview.format import names
-from zvview.format.values import as_mapping, as_str, as_str_list
+from zvview.format.values import as_int, as_mapping, as_str, as_str_list
 from zvview.geometry.parametric import BUILT_IN_TYPES, ParametricObjects, ParametricType
+from zvview.store.blobs import DATA, is_blob, read_blob, read_ragged, read_values
 from zvview.store.hierarchy import Hierarchy
 from zvview.store.layout_09 import split_int64_rows
 from zvview.store.plain_arrays import ByteRows, document_of, read_plain_array
@@ -22,7 +23,7 @@ _PART = "parametric objects"
 
 
 def read_parametric(hierarchy: Hierarchy) -> ParametricObjects | None:
-    """The parametric objects of a store in format 0.9, or None."""
+    """The parametric objects of a store, or None."""
     attributes = hierarchy.attributes(names.PARAMETRIC)
     if attributes is None:
         return None
@@ -30,6 +31,8 @@ def read_parametric(hierarchy: Hierarchy) -> ParametricObjects | None:
     document = hierarchy.document(path)
     if document is None:
         return None
+    if document["node_type"] == "group":
+        return _read_blobs(hierarchy, attributes, document["attributes"])
     table = read_plain_array(hierarchy, path, document)
     labels: tuple[str, ...] = ()
     if (text := hierarchy.document(f"{names.PARAMETRIC}/names")) is not None:
@@ -51,6 +54,41 @@ def read_parametric(hierarchy: Hierarchy) -> ParametricObjects | None:
     )
 
 
+def _read_blobs(
+    hierarchy: Hierarchy, attributes: Mapping[str, Any], described: Mapping[str, Any]
+) -> ParametricObjects | None:
+    """The parametric objects of a store before format 0.8: blobs, each under a group that describes it (18)."""
+    root, path = names.PARAMETRIC, f"{names.PARAMETRIC}/objects"
+    if not is_blob(hierarchy, f"{path}/{DATA}"):
+        return None
+    shape = [as_int(described.get(n), _PART, n, minimum=0) for n in ("num_objects", "max_row_length")]
+    table = read_values(hierarchy, path, {"dtype": described.get("dtype", "float64"), "shape": shape})
+    labels: tuple[str, ...] = ()
+    if is_blob(hierarchy, f"{root}/names/{DATA}"):
+        labels = tuple(read_blob(hierarchy, f"{root}/names/{DATA}").tobytes().decode(errors="replace").split("\n"))
+    groups: tuple[NDArray[np.int64], ...] = ()
+    if is_blob(hierarchy, f"{root}/{names.GROUPS}/{DATA}"):
+        rows = read_ragged(hierarchy, f"{root}/{names.GROUPS}", None)
+        groups = tuple(split_int64_rows(rows.buffer, rows.starts, rows.sizes, f"{root}/{names.GROUPS}"))
+    return shape_parametric(
+        table,
+        parse_parametric_types(attributes),
+        labels,
+        _blobs(hierarchy, names.OBJECT_ATTRIBUTES),
+        groups,
+        _blobs(hierarchy, names.GROUP_ATTRIBUTES),
+    )
+
+
+def _blobs(hierarchy: Hierarchy, family: str) -> dict[str, NDArray[Any]]:
+    root = f"{names.PARAMETRIC}/{family}"
+    return {
+        name: read_values(hierarchy, f"{root}/{name}", hierarchy.attributes(f"{root}/{name}") or {})
+        for name in hierarchy.children(root)
+        if is_blob(hierarchy, f"{root}/{name}/{DATA}")
+    }
+
+
 def _arrays(hierarchy: Hierarchy, family: str) -> dict[str, NDArray[Any]]:
     root = f"{names.PARAMETRIC}/{family}"
     return {
@@ -64,7 +102,7 @@ def parse_parametric_types(attributes: Mapping[str, Any]) -> dict[int, Parametri
     out = dict(BUILT_IN_TYPES)
     for text, entry in as_mapping(attributes.get("parametric_types") or {}, _PART, "parametric_types").items():
         field = f"parametric_types.{text}"
-        if not text.isdigit():
+        if not (text.isascii() and text.isdigit()) or len(text) > 9:
             raise DamagedError(_PART, found=field, expected="a number as type id", array=names.PARAMETRIC)
         entry = as_mapping(entry, _PART, field)
         out[int(text)] = ParametricType(

@@ -16,9 +16,8 @@ from zvview.errors import DamagedError, UnsupportedError
 from zvview.format.cells import RowTable, split_rows
 from zvview.format.values import as_int_list, as_mapping, wrong
 from zvview.store.cell_arrays import key_encoding
-from zvview.store.codecs import ArrayCodecs, parse_codecs
+from zvview.store.codecs import ArrayCodecs, decode_wave, parse_codecs
 from zvview.store.hierarchy import Hierarchy, document_key
-from zvview.store.codecs import decode_wave
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -121,9 +120,9 @@ def fill_value_of(document: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
     """The ``fill_value`` of a numeric array's document as a scalar."""
     value = document.get("fill_value", 0)
     special = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
-    if isinstance(value, str) and value.startswith("0x") and dtype.kind == "f":
-        return np.frombuffer(bytes.fromhex(value[2:]), dtype.newbyteorder(">"))[0]
     try:
+        if isinstance(value, str) and value.startswith("0x") and dtype.kind == "f":
+            return dtype.type(np.frombuffer(bytes.fromhex(value[2:]), dtype.newbyteorder(">")).item())
         return dtype.type(special.get(value, value) if isinstance(value, str) else value)
     except (TypeError, ValueError, OverflowError):
         raise wrong("array metadata", "fill_value", value, f"a value of {dtype.name}") from None

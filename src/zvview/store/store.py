@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.errors import MissingError, NotZarrVectorsError
+from zvview.errors import ExistsError, MissingError, NotZarrVectorsError
 from zvview.format import names
 from zvview.format.attributes import AttributeMetadata
 from zvview.format.metadata import Axis, LevelMetadata, RootMetadata
@@ -20,6 +20,7 @@ from zvview.geometry.parametric import ParametricObjects
 from zvview.store.hierarchy import Hierarchy, StaleMetadata, parse_document
 from zvview.store.index_view import INDEX_REQUESTS, IndexView, parse_index, read_index
 from zvview.store.layout import Groups, Layout
+from zvview.store.layout_07 import Layout07
 from zvview.store.layout_09 import Layout09
 from zvview.store.level import Level
 from zvview.store.parametric import read_parametric
@@ -100,6 +101,23 @@ class Store:
                 with self._lock:
                     self._forget()
         return read()
+
+    def write(self, *args: Any, **kwargs: Any) -> None:
+        """Only stores that :func:`zvview.create` made can be written.
+
+        Raises
+        ------
+        ExistsError
+            Always: what is in the store would be lost.
+        """
+        raise self._refusal()
+
+    def writer(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`write`."""
+        raise self._refusal()
+
+    def _refusal(self) -> ExistsError:
+        return ExistsError(f'{self.place} holds data already; zvview.create(place, mode="w", ...) replaces a store')
 
     def __repr__(self) -> str:
         return f"<zvview.Store {self.place} {'+'.join(self.kinds) or 'empty'} levels {list(self.levels)}>"
@@ -196,6 +214,11 @@ class Store:
     def notes(self) -> tuple[str, ...]:
         """What cannot be trusted or is not shown, in plain words."""
         out = list(self.metadata.notes)
+        if not self._hierarchy.can_enumerate:
+            out.append(
+                f"{self.place} cannot list what it holds and the store has no index by zvview: attributes that the root "
+                "does not declare must be asked for by name, and links beyond neighbouring chunks are not found"
+            )
         if len(self.kinds) > 1:
             out.append(
                 f"the store lists {len(self.kinds)} kinds ({', '.join(self.kinds)}) in one vertex buffer; "
@@ -216,7 +239,12 @@ class Store:
                 levels = self._levels()
                 if number not in levels:
                     raise MissingError("level", number, levels)
-                layout: Layout = Layout09(self._hierarchy, self.metadata, levels[number], levels)
+                layout: Layout
+                if self.metadata.is_old_layout:
+                    path = self._level_paths()[number]
+                    layout = Layout07(self._hierarchy, self.metadata, levels[number], path)
+                else:
+                    layout = Layout09(self._hierarchy, self.metadata, levels[number], levels)
                 self._readers[number] = LevelReader(self._hierarchy, self.metadata, layout, self.kind)
             return self._readers[number]
 
@@ -247,7 +275,7 @@ class Store:
 
     def _level_paths(self) -> dict[int, str]:
         """Path of each level's group; the root's children whose name is an integer (1)."""
-        declared = [*self.metadata.scales, "0"]
+        declared = [*self.metadata.scales, "0"]  # where nothing lists the real ones
         found = {}
         for name in self._hierarchy.children("", declared):
             match = _LEVEL.fullmatch(name)

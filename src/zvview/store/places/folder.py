@@ -86,6 +86,11 @@ class FolderSource:
         check_keys(keys)
         return [self._size(key) for key in keys]
 
+    def path_of(self, key: str) -> str:
+        """Path of the file that holds `key`."""
+        check_keys([key])
+        return self._prefix + key
+
     def close(self) -> None:
         """Nothing is held open."""
 

@@ -82,6 +82,26 @@ class FolderSink:
             else:
                 raise InvalidInputError(f"key {key!r} is written twice")
 
+    def link_many(self, items: Iterable[tuple[str, str]]) -> None:
+        """Let keys be files that exist already, by hard links; by copies where the file system has none.
+
+        Parameters
+        ----------
+        items : iterable of (key, path)
+            The root's ``zarr.json`` may not be among them.
+        """
+        for key, path in items:
+            check_keys([key])
+            with self._reported(key):
+                self._make_folder(key)
+                target = os.path.join(self._folder, key)
+                try:
+                    os.link(path, target)
+                except FileExistsError:
+                    raise
+                except OSError:
+                    shutil.copyfile(path, target)
+
     def commit(self) -> None:
         """Sync and rename into place.
 
@@ -127,18 +147,21 @@ class FolderSink:
             shutil.rmtree(aside, ignore_errors=True)
 
     def _write(self, key: str, pieces: Sequence[Buffer]) -> None:
-        folder, _, _ = key.rpartition("/")
         with self._reported(key):
-            if folder not in self._made:
-                os.makedirs(os.path.join(self._folder, folder), exist_ok=True)
-                while folder not in self._made:
-                    self._made.add(folder)
-                    folder = folder.rpartition("/")[0]
+            self._make_folder(key)
             handle = os.open(f"{self._folder}/{key}", _WRITE_FLAGS, 0o666)
             try:
                 _write_all(handle, pieces)
             finally:
                 os.close(handle)
+
+    def _make_folder(self, key: str) -> None:
+        folder = key.rpartition("/")[0]
+        if folder not in self._made:
+            os.makedirs(os.path.join(self._folder, folder), exist_ok=True)
+            while folder not in self._made:
+                self._made.add(folder)
+                folder = folder.rpartition("/")[0]
 
     def _refuse_occupied(self) -> None:
         if not os.path.lexists(self._target):

@@ -13,13 +13,13 @@ from zvview.format.grid import sort_chunks
 from zvview.store.layout import LinkFamily, LinkTable
 from zvview.store.reading.links import EndpointTest
 from zvview.store.reading.object_table import ObjectTable
-from zvview.store.reading.pieces import PieceBuffer
+from zvview.store.reading.piece_buffer import PieceBuffer, Surroundings
 
 __all__ = ["ManifestJoints", "joined_rows", "piece_rows", "skeleton_edges"]
 
 
-def joined_rows(buffer: PieceBuffer, table: LinkTable, path: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of `buffer` that each record joins, and the index of the record.
+def joined_rows(around: Surroundings, table: LinkTable, path: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows that each record joins, and the index of the record.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def joined_rows(buffer: PieceBuffer, table: LinkTable, path: str) -> tuple[NDArr
     """
     count, width, sid = table.chunks.shape
     try:
-        rows = buffer.find_rows(table.chunks.reshape(-1, sid), table.rows.ravel()).reshape(count, width)
+        rows = around.find_rows(table.chunks.reshape(-1, sid), table.rows.ravel()).reshape(count, width)
     except DamagedError as error:
         raise error.at(path) from None
     index = np.flatnonzero((rows >= 0).all(axis=1))
@@ -37,27 +37,28 @@ def joined_rows(buffer: PieceBuffer, table: LinkTable, path: str) -> tuple[NDArr
 
 
 def skeleton_edges(
-    buffer: PieceBuffer, family: LinkFamily | None, table: LinkTable | None, convention: str
-) -> NDArray[np.int64]:
-    """Edges of the trees in `buffer` as (child, parent) rows, (E, 2) int64 (format reference 11.6).
+    around: Surroundings, family: LinkFamily | None, table: LinkTable | None, convention: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Edges of trees as (child, parent) rows, (E, 2) int64, and the record of each, -1 for implied ones (11.6).
 
     A row of a fragment hangs on the row before it. Records of an undirected family replace the parent of their first
     endpoint; those of a directed family add to what is implied, and run from parent to child where they cross chunks.
     """
-    implied = np.empty(0, np.int64)
+    buffer, implied = around.own, np.empty(0, np.int64)
     if convention != names.EXPLICIT:
         has_parent = np.ones(len(buffer.positions), bool)
         has_parent[buffer.offsets[:-1][np.diff(buffer.offsets) > 0]] = False
         implied = np.flatnonzero(has_parent)
     if family is None or table is None or not len(table):
-        return np.stack((implied, implied - 1), axis=1)
-    records, index = joined_rows(buffer, table, family.path)
+        return np.stack((implied, implied - 1), axis=1), np.full(len(implied), -1, np.int64)
+    records, index = joined_rows(around, table, family.path)
     if family.is_directed:
         crossing = (table.chunks[index, 0] != table.chunks[index, 1]).any(axis=1)
         records[crossing] = records[crossing, ::-1]
     else:
         implied = np.setdiff1d(implied, records[:, 0], assume_unique=False)
-    return np.concatenate((np.stack((implied, implied - 1), axis=1), records))
+    edges = np.concatenate((np.stack((implied, implied - 1), axis=1), records))
+    return edges, np.concatenate((np.full(len(implied), -1, np.int64), index))
 
 
 def piece_rows(
@@ -88,10 +89,13 @@ class ManifestJoints:
     ----------
     chunks : (M, 2, sid) int64 array
     fragments : (M, 2) int64 array
+    pieces : (M,) int64 array
+        Number of the first piece of each joint among those of all manifests, ascending; the second is the next one.
     """
 
     chunks: NDArray[np.int64]
     fragments: NDArray[np.int64]
+    pieces: NDArray[np.int64]
 
     @classmethod
     def of(cls, objects: ObjectTable, test: EndpointTest) -> ManifestJoints:
@@ -105,20 +109,30 @@ class ManifestJoints:
         chunks = np.stack((manifests.chunks[at], manifests.chunks[at + 1]), axis=1)
         kept = np.flatnonzero(test(chunks))
         at = at[kept]
-        return cls(chunks[kept], np.stack((manifests.fragments[at], manifests.fragments[at + 1]), axis=1))
+        return cls(chunks[kept], np.stack((manifests.fragments[at], manifests.fragments[at + 1]), axis=1), at)
 
     def endpoint_chunks(self) -> NDArray[np.int64]:
         """Distinct chunks of the joints, (K, sid)."""
         return sort_chunks(self.chunks.reshape(-1, self.chunks.shape[2]))
 
-    def rows(self, buffer: PieceBuffer, path: str) -> NDArray[np.int64]:
-        """Rows of `buffer` that are joined, (m, 2); joints with an empty piece or a chunk that was not read are left out."""
-        known = (buffer.chunks.find(self.chunks.reshape(-1, self.chunks.shape[2])) >= 0).reshape(-1, 2).all(axis=1)
-        ends = []
-        for side in (0, 1):
-            start, count = piece_rows(buffer, self.chunks[known, side], self.fragments[known, side], path)
-            ends.append((start, count))
-        (first_start, first_count), (second_start, second_count) = ends
-        full = (first_count > 0) & (second_count > 0)
-        pairs = np.stack((first_start + first_count - 1, second_start), axis=1)[full]
-        return np.unique(pairs, axis=0) if len(pairs) else pairs.reshape(0, 2)
+    def rows(self, around: Surroundings, path: str) -> NDArray[np.int64]:
+        """Rows that are joined, (m, 2), past pieces without vertices; those in a chunk that was not read are left out."""
+        starts, counts = np.full(self.fragments.shape, -1, np.int64), np.zeros(self.fragments.shape, np.int64)
+        shift = 0
+        for buffer in (around.own, around.others):
+            if buffer is None:
+                continue
+            here = buffer.chunks.find(self.chunks.reshape(-1, self.chunks.shape[2])).reshape(-1, 2) >= 0
+            start, count = piece_rows(buffer, self.chunks[here], self.fragments[here], path)
+            starts[here], counts[here] = start + shift, count
+            shift += len(buffer.positions)
+        # a run of joints around empty pieces, each ending in the next one's first piece, joins its outermost pieces
+        opens, closes = counts[:, 0] > 0, counts[:, 1] > 0
+        goes_on = np.zeros(len(counts), bool)
+        goes_on[:-1] = (np.diff(self.pieces) == 1) & ~closes[:-1] & (starts[:-1, 1] >= 0)
+        first = np.flatnonzero(np.append(True, ~goes_on[:-1])[: len(goes_on)])
+        last = np.flatnonzero(~goes_on)
+        full = opens[first] & closes[last]
+        first, last = first[full], last[full]
+        pairs = np.stack((starts[first, 0] + counts[first, 0] - 1, starts[last, 1]), axis=1)
+        return np.unique(pairs, axis=0) if len(pairs) else pairs

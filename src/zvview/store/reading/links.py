@@ -61,13 +61,16 @@ class LinkSelection:
 
 def select_links(family: LinkFamily, test: EndpointTest, attributes: Sequence[str] = ()) -> LinkSelection:
     """The cells of `family` whose records pass `test`; no cell is read."""
+    arrays = [array for array in family.arrays if len(array.cells.chunks)]
     picks = []
-    for array in family.arrays:
-        coords = array.cells.chunks
-        if len(coords):
-            chosen = coords[test(family.endpoints(array, coords))]
-            if len(chosen):
-                picks.append((array, chosen))
+    if arrays:
+        coords = [array.cells.chunks for array in arrays]
+        ends = [family.endpoints(array, chunks) for array, chunks in zip(arrays, coords, strict=True)]
+        passed = test(np.concatenate(ends))
+        bounds = np.cumsum([len(c) for c in coords])[:-1]
+        for array, chunks, kept in zip(arrays, coords, np.split(passed, bounds), strict=True):
+            if kept.any():
+                picks.append((array, chunks[kept]))
     table = family.table
     if table is not None:
         table = table.take(np.flatnonzero(test(table.chunks)))
@@ -83,42 +86,90 @@ def decode_selection(selection: LinkSelection, payloads: Sequence[Sequence[NDArr
         A cell does not hold whole records, or an attribute cell not as many values as there are records.
     """
     family, taken = selection.family, iter(payloads)
-    chunks, rows, slots = [], [], []
-    values: dict[str, list[NDArray[Any]]] = {n: [] for n in selection.attributes}
-    for array, coords in selection.picks:
-        records = _decode_array(family, array, coords, next(taken))
-        anchors = family.endpoints(array, coords)
-        chunks.append(anchors[records.cell_of()[:, None], records.slots])
-        rows.append(records.rows)
+    cells: list[Sequence[NDArray[np.uint8]]] = []
+    values: list[dict[str, Sequence[NDArray[np.uint8]]]] = []
+    for array, _ in selection.picks:
+        cells.append(next(taken))
+        values.append({n: next(taken) for n in selection.attributes if n in array.attributes})
+    parts, slots = [], []
+    for same in _alike(selection.picks):
+        records = _decode_alike(family, [selection.picks[i] for i in same], [cells[i] for i in same])
+        anchors = np.concatenate([family.endpoints(*selection.picks[i]) for i in same])
+        chunks = anchors[records.cell_of()[:, None], records.slots]
+        of_pick = np.split(records.counts, np.cumsum([len(cells[i]) for i in same])[:-1])
+        attributes = {
+            n: _attribute_values(n, [(selection.picks[i], values[i], c) for i, c in zip(same, of_pick, strict=True)])
+            for n in selection.attributes
+        }
+        parts.append(LinkTable(chunks, records.rows, attributes))
         slots.append(records.slots)
-        for name in selection.attributes:
-            if name in array.attributes:
-                cells, metadata = array.attributes[name]
-                values[name].append(_attribute_rows(next(taken), records.counts, metadata.dtype, cells.path, coords))
-            elif len(records.rows):
-                raise DamagedError(
-                    "link attribute",
-                    found="no values",
-                    expected=f"{len(records.rows)} rows of {name!r}",
-                    array=array.cells.path,
-                )
     if selection.table is not None:
-        chunks.append(selection.table.chunks)
-        rows.append(selection.table.rows)
+        parts.append(selection.table)
         slots.append(np.zeros_like(selection.table.rows))
-        for name in selection.attributes:
-            values[name].append(selection.table.attributes[name])
-    if not rows:
+    if not parts:
         none = np.empty((0, family.width), np.int64)
         return LinkTable(none.reshape(0, family.width, 1), none)
-    used = {n: v for n, v in values.items() if v}
-    table = LinkTable(np.concatenate(chunks), np.concatenate(rows), {n: _join(n, v, family) for n, v in used.items()})
+    table = LinkTable(
+        np.concatenate([p.chunks for p in parts]),
+        np.concatenate([p.rows for p in parts]),
+        {n: _join(n, [p.attributes[n] for p in parts if n in p.attributes], family) for n in selection.attributes},
+    )
     keep = (table.rows >= 0).all(axis=1)  # negative rows are marks of the documentation, never endpoints (9.6)
     if family.is_duplicated:
         copies = np.ones(len(table), bool)
         copies[drop_copies(table.chunks, np.concatenate(slots))] = False
         keep &= ~copies
     return table if keep.all() else table.take(np.flatnonzero(keep))
+
+
+Pick: TypeAlias = tuple[LinkArray, NDArray[np.int64]]
+
+
+def _alike(picks: Sequence[Pick]) -> list[list[int]]:
+    """Indices of picks whose cells are encoded alike, so that they can be decoded at once."""
+    groups: dict[object, list[int]] = {}
+    for i, (array, _) in enumerate(picks):
+        groups.setdefault((array.is_ragged, array.has_perm, array.dtype), []).append(i)
+    return list(groups.values())
+
+
+def _decode_alike(
+    family: LinkFamily, picks: Sequence[Pick], cells: Sequence[Sequence[NDArray[np.uint8]]]
+) -> LinkRecords:
+    array = picks[0][0]
+    try:
+        return decode_links(
+            [cell for of_pick in cells for cell in of_pick],
+            width=family.width,
+            dtype=array.dtype,
+            is_ragged=array.is_ragged,
+            has_perm=array.has_perm,
+        )
+    except DamagedError as error:
+        first = np.cumsum([0] + [len(c) for c in cells])
+        which = int(np.searchsorted(first, error.cells[0], side="right")) - 1 if error.cells else 0
+        own = [c - int(first[which]) for c in error.cells if first[which] <= c < first[which + 1]]
+        raise locate_error(error, picks[which][0].cells.path, picks[which][1], own) from None
+
+
+def _attribute_values(
+    name: str, parts: Sequence[tuple[Pick, dict[str, Sequence[NDArray[np.uint8]]], NDArray[np.int64]]]
+) -> NDArray[Any]:
+    """Values of a link attribute, aligned with the records of some picks."""
+    out: list[NDArray[Any]] = []
+    for (array, coords), payloads, counts in parts:
+        if name in array.attributes:
+            stored, metadata = array.attributes[name]
+            try:
+                out += [v for v in rows_of(payloads[name], counts, metadata.dtype) if len(v)]
+            except DamagedError as error:
+                raise locate_error(error, stored.path, coords) from None
+        elif counts.any():
+            expected = f"{int(counts.sum())} rows of {name!r}"
+            raise DamagedError("link attribute", found="no values", expected=expected, array=array.cells.path)
+    if len({v.shape[1:] for v in out}) > 1:
+        raise DamagedError("link attribute", found="several widths", expected=f"one width of {name!r}")
+    return np.concatenate(out) if out else np.empty(0)
 
 
 def _join(name: str, parts: list[NDArray[Any]], family: LinkFamily) -> NDArray[Any]:
@@ -128,27 +179,3 @@ def _join(name: str, parts: list[NDArray[Any]], family: LinkFamily) -> NDArray[A
         )
     parts = [p for p in parts if len(p)] or parts[:1]
     return np.concatenate(parts)
-
-
-def _decode_array(
-    family: LinkFamily, array: LinkArray, coords: NDArray[np.int64], cells: Sequence[NDArray[np.uint8]]
-) -> LinkRecords:
-    try:
-        return decode_links(
-            cells, width=family.width, dtype=array.dtype, is_ragged=array.is_ragged, has_perm=array.has_perm
-        )
-    except DamagedError as error:
-        raise locate_error(error, array.cells.path, coords) from None
-
-
-def _attribute_rows(
-    cells: Sequence[NDArray[np.uint8]],
-    counts: NDArray[np.int64],
-    dtype: np.dtype[Any],
-    path: str,
-    coords: NDArray[np.int64],
-) -> NDArray[Any]:
-    try:
-        return rows_of(cells, counts, dtype)
-    except DamagedError as error:
-        raise locate_error(error, path, coords) from None

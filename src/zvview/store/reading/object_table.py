@@ -58,8 +58,11 @@ class ObjectTable:
         wanted = np.asarray(list(ids) if not isinstance(ids, np.ndarray) else ids).reshape(-1)
         if not len(wanted):
             return np.empty(0, np.int64)
-        if wanted.dtype.kind not in "iu":
-            raise MissingError("object", wanted[0], self.ids[:20].tolist())
+        if wanted.dtype.kind not in "iu" or (wanted.dtype == np.uint64 and wanted.max() > np.iinfo(np.int64).max):
+            raise MissingError(
+                "object", wanted.max() if wanted.dtype.kind == "u" else wanted[0], self.ids[:21].tolist()
+            )
+        wanted = wanted.astype(np.int64)  # beside unsigned ids numpy would compare as float64, and mistake long labels
         with self._lock:
             if self._order is None:
                 self._order = np.argsort(self.ids, kind="stable")

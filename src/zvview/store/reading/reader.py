@@ -17,8 +17,9 @@ from zvview.format.metadata import RootMetadata
 from zvview.store.cell_arrays import CellArray
 from zvview.store.hierarchy import Hierarchy
 from zvview.store.layout import Layout, LinkFamily
+from zvview.store.reading.cell_families import CellFamilies, ChunkAttribute
 from zvview.store.reading.object_table import ObjectTable
-from zvview.store.reading.pieces import CellFamilies, PieceBuffer
+from zvview.store.reading.piece_buffer import PieceBuffer
 
 __all__ = ["LevelReader", "ReadOptions"]
 
@@ -79,6 +80,19 @@ class LevelReader:
         return self.kind in (names.GRAPH, names.SKELETON, names.MESH)
 
     @property
+    def is_draco(self) -> bool:
+        """Whether vertices are Draco bitstreams."""
+        return self.layout.encoding == names.DRACO
+
+    @property
+    def chunk_attribute(self) -> ChunkAttribute | None:
+        """The vertex attribute that only the coordinates of chunks tell, or None."""
+        leading = self.layout.metadata.chunk_attribute
+        if leading is None or leading[0] in self.layout.attribute_names(names.VERTEX_ATTRIBUTES):
+            return None
+        return ChunkAttribute.of(*leading)
+
+    @property
     def objects(self) -> ObjectTable | None:
         """The level's objects, or None."""
         with self._lock:
@@ -94,10 +108,12 @@ class LevelReader:
         """Whether the links of a level of lines are those that its manifests imply.
 
         Bulk writers store them, and claim with ``fragments_tile`` that nothing was written since. Edits by others may leave
-        records behind; then the manifests tell.
+        records behind; then the manifests tell. They always do for single lines: there the reference (0.9.2) writes the
+        number of an end's fragment where its row belongs.
         """
         return (
-            self.layout.metadata.fragments_tile
+            self.kind != names.LINE
+            and self.layout.metadata.fragments_tile
             and not self.root.is_old_layout
             and not self.layout.metadata.shared_fragments
             and self.layout.links(0) is not None
@@ -105,7 +121,7 @@ class LevelReader:
 
     def links(self) -> LinkFamily | None:
         """The links inside the level, checked to be of a width that the kind can have."""
-        family = self.layout.links(0)
+        family = None if self.is_draco else self.layout.links(0)
         if family is not None and (family.width < 3 if self.kind == names.MESH else family.width != 2):
             if family.width == 1 or not any(len(a.cells.chunks) for a in family.arrays):
                 return None
@@ -114,47 +130,60 @@ class LevelReader:
             raise DamagedError("links", found=found, expected=f"{expected} in a {self.kind}", array=family.path)
         return family
 
-    def vertex_attributes(self, wanted: Sequence[str] | None) -> dict[str, tuple[CellArray, AttributeMetadata]]:
-        """The arrays of the vertex attributes in `wanted`, all by default.
+    @property
+    def attributes(self) -> dict[str, AttributeMetadata]:
+        """What the vertex attributes of the level are."""
+        out = {name: metadata for name, (_, metadata) in self._stored_attributes(None, None).items()}
+        leading = self.chunk_attribute
+        return out if leading is None else out | {leading.metadata.name: leading.metadata}
+
+    def _stored_attributes(
+        self, wanted: Sequence[str] | None, leading: str | None
+    ) -> dict[str, tuple[CellArray, AttributeMetadata]]:
+        """The arrays of the vertex attributes in `wanted`, all by default; `leading` has none.
 
         Raises
         ------
         MissingError
             A name that is neither a vertex attribute nor a link attribute of the level.
         """
-        known = self.layout.attribute_names(names.VERTEX_ATTRIBUTES)
+        known = [] if self.is_draco else self.layout.attribute_names(names.VERTEX_ATTRIBUTES)
         out = {}
+        may_be_hidden = not (self.is_draco or self.hierarchy.can_enumerate)
         for name in known if wanted is None else wanted:
-            array = self.layout.cell_attribute(names.VERTEX_ATTRIBUTES, name) if name in known else None
+            if name == leading:
+                continue
+            is_there = name in known or may_be_hidden
+            array = self.layout.cell_attribute(names.VERTEX_ATTRIBUTES, name) if is_there else None
             if array is not None:
                 out[name] = array
             elif name not in self.layout.attribute_names(names.LINK_ATTRIBUTES):
-                raise MissingError("attribute", name, known)
+                raise MissingError("attribute", name, [*known, *([leading] if leading else [])])
         return out
 
     def link_attributes(self, wanted: Sequence[str] | None) -> tuple[str, ...]:
         """The link attributes in `wanted`, all by default; none for kinds whose links are partly implied."""
-        if self.kind not in (names.GRAPH, names.MESH) or self.root.links_convention != names.EXPLICIT:
+        if not self.is_linked or self.root.links_convention != names.EXPLICIT or self.is_draco:
             return ()
         return tuple(n for n in self.layout.attribute_names(names.LINK_ATTRIBUTES) if wanted is None or n in wanted)
 
     def families(self, options: ReadOptions) -> CellFamilies:
         """The arrays that a read with these options takes cells from."""
-        owners = self.layout.cell_attribute(names.FRAGMENT_ATTRIBUTES, names.OBJECT_ID)
+        leading = self.chunk_attribute
+        name = None if leading is None else leading.metadata.name
         return CellFamilies(
             self.layout.vertices,
             self.layout.vertex_dtype,
             self.root.ndim,
-            self.layout.fragments,
-            owners,
-            self.vertex_attributes(options.attributes),
+            None if self.is_draco else self.layout.fragments,
+            None if self.is_draco else self.layout.cell_attribute(names.FRAGMENT_ATTRIBUTES, names.OBJECT_ID),
+            self._stored_attributes(options.attributes, name),
+            leading if options.attributes is None or name in options.attributes else None,
+            self.is_draco,
         )
 
     def owners(self, buffer: PieceBuffer, options: ReadOptions) -> NDArray[np.int64] | None:
         """Object id of each fragment of `buffer`, -1 for none and -2 for several; None where it is not to be had."""
-        owners = buffer.owners
-        if owners is not None and not (owners == names.OWNER_SEVERAL).any():
-            return owners
-        if not options.object_ids or self.objects is None:
-            return owners
+        if buffer.owners is not None or not options.object_ids or self.objects is None:
+            return buffer.owners
         return self.objects.owners_of(buffer.chunks, buffer.first, options.cancel)

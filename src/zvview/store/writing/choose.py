@@ -1,9 +1,9 @@
 """Choosing the edge of chunks from the data, so that all cells of a chunk together hold 0.25 to 1 MB.
 
 The mean that counts is weighted by bytes: the size of the chunk in which a vertex lies. A plain mean is misled by the
-thin outskirts of clustered data. Edges are "round": three bits behind the leading one. Such edges, and the halves of halves
-of them that bins are, divide floats exactly where the data lie on a round grid themselves; edges of powers of two only
-would be too coarse a choice (583 chunks where 125 do).
+thin outskirts of clustered data. Edges are "round": three bits behind the leading one. Such edges, and the halves of
+halves of them that bins are, divide floats exactly where the data lie on a round grid themselves; edges of powers of
+two only would be too coarse a choice (583 chunks where 125 do).
 """
 
 from __future__ import annotations
@@ -70,7 +70,11 @@ def choose_chunk_shape(
         # A store of K chunks has a mean chunk of total / K at least: skip what cannot do without counting.
         chunks = np.prod(np.floor(hi / shape) - np.floor(lo / shape) + 1)
         can_do = total_bytes <= chunks * target_bytes
-        if edge <= floor or total_bytes <= target_bytes or (can_do and _mean_share(sample, shape) * total_bytes <= target_bytes):
+        if (
+            edge <= floor
+            or total_bytes <= target_bytes
+            or (can_do and _mean_share(sample, shape) * total_bytes <= target_bytes)
+        ):
             return tuple(shape.tolist())
         edge = max(_next_smaller(edge), floor)
         if edge <= floor or (len(sample) and longest == 0):

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from zvview.errors import InvalidInputError
 from zvview.format import documents, names
 from zvview.geometry.parametric import ParametricObjects
 from zvview.store.writing.grid_cells import Putter
+from zvview.store.writing.options import check_name
 from zvview.store.writing.plain_cells import plain_cells, row_cells
 
 __all__ = ["write_headers", "write_parametric"]
@@ -28,8 +28,7 @@ def write_headers(headers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
         return {}
     out = {names.HEADERS: documents.group()}
     for name, header in headers.items():
-        if not name or "/" in name or name.startswith("."):
-            raise InvalidInputError(f"header {name!r}: not a name that a store can hold")
+        check_name("header", name)
         out[f"{names.HEADERS}/{name}"] = documents.group(header)
     return out
 
@@ -55,7 +54,13 @@ def write_parametric(putter: Putter, parametric: ParametricObjects) -> dict[str,
         if columns:
             out[f"{path}/{family}"] = documents.group()
         for name, values in columns.items():
-            _add(putter, out, f"{path}/{family}/{name}", values, {"dtype": values.dtype.name, "shape": list(values.shape)})
+            _add(
+                putter,
+                out,
+                f"{path}/{family}/{name}",
+                values,
+                {"dtype": values.dtype.name, "shape": list(values.shape)},
+            )
     if parametric.groups:
         members = [np.asarray(g, "<i8").tobytes() for g in parametric.groups]
         _add_rows(putter, out, f"{path}/{names.GROUPS}", members, {"num_groups": len(members)})

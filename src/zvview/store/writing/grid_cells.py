@@ -1,8 +1,9 @@
-"""Cells on their way out: wrapped, compressed for a whole wave, put one by one or in shards, and the arrays' documents."""
+"""Cells on their way out: wrapped, compressed a wave at a time, put one by one or in shards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -91,9 +92,10 @@ class GridCells:
         if not self._chain and self._shard is None:
             names = ["/".join(map(str, c)) for c in (coords - self._origin).tolist()]
             items = zip(names, payloads, strict=True)
-            self._putter.put_many((prefix + name, (vlen_header(len(p)), p)) for name, p in items)
+            self._putter.put_many((prefix + name, (vlen_header(len(p)), p.data)) for name, p in items)
             return
-        cells = [np.concatenate((np.frombuffer(vlen_header(len(p)), np.uint8), p)) for p in payloads]
+        wrapped = [np.concatenate((np.frombuffer(vlen_header(len(p)), np.uint8), p)) for p in payloads]
+        cells: list[Buffer | None] = [cell.data for cell in wrapped]
         encoded = encode_wave(cells, self._chain) if self._chain else cells
         self._put_encoded(array, prefix, coords, [c for c in encoded if c is not None])
 
@@ -119,7 +121,7 @@ class GridCells:
         local = coords - self._origin
         shards = local // self._shard
         starts = [*run_starts(*shards.T).tolist(), len(coords)]
-        for start, stop in zip(starts, starts[1:], strict=False):
+        for start, stop in pairwise(starts):
             shard, inside = shards[start], local[start:stop] - shards[start] * self._shard
             slots = np.ravel_multi_index(tuple(inside.T), tuple(self._shard.tolist())).astype(np.int64)
             there = self._open_shards.get(array)

@@ -1,9 +1,9 @@
-"""Batches of any kind, checked and brought to one form: vertices with columns, their objects, and links between rows."""
+"""Batches of any kind, checked and brought to one form: vertices with columns, their objects, links between rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -45,13 +45,6 @@ class Intake:
     links: NDArray[np.int64] | None = None
     link_columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all arrays."""
-        values = [getattr(self, f.name) for f in fields(self)]
-        arrays = [v for v in values if isinstance(v, np.ndarray)]
-        return sum(a.nbytes for a in arrays) + sum(a.nbytes for v in values if isinstance(v, Mapping) for a in v.values())
-
 
 def take_in(
     batch: Batch, *, dtype: np.dtype[Any], vertices: Schema, links: Schema, ids: ObjectIds, kind: str
@@ -89,7 +82,7 @@ def take_in(
     if isinstance(batch, Skeletons):
         if batch.link_attributes:
             raise InvalidInputError(
-                "edges of skeletons have no attributes, since most are not stored; give them to the child vertices instead"
+                "edges of skeletons have no attributes, since most are not stored; give them to the child vertices"
             )
         return _in_depth_first_order(positions, columns, objects, batch.edges)
     if isinstance(batch, Graph | Mesh):
@@ -111,12 +104,10 @@ def join_intakes(parts: Sequence[Intake]) -> Intake:
 
     parents = links = None
     if first.parents is not None:
-        shifted = [np.where(p.parents < 0, -1, p.parents + b) for p, b in zip(parts, before, strict=False)]  # type: ignore[operator]
-        parents = np.concatenate(shifted)
+        counted = [(p.parents, b) for p, b in zip(parts, before, strict=False) if p.parents is not None]
+        parents = np.concatenate([np.where(up < 0, -1, up + b) for up, b in counted])
     if first.links is not None:
-        if len(widths := {p.links.shape[1] for p in parts if p.links is not None}) > 1:
-            raise InvalidInputError(f"faces of {sorted(widths)} corners: all faces of a store have the same number")
-        links = np.concatenate([p.links + b for p, b in zip(parts, before, strict=False)])  # type: ignore[operator]
+        links = np.concatenate([p.links + b for p, b in zip(parts, before, strict=False)])
     positions, objects = joined("positions"), joined("objects")
     assert positions is not None
     return Intake(

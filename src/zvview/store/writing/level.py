@@ -15,27 +15,23 @@ from numpy.typing import NDArray
 from zvview.cancel import CancelToken
 from zvview.errors import InvalidInputError
 from zvview.format import documents, names
-from zvview.format.attributes import AttributeMetadata
-from zvview.format.cells import FARTHEST_CHUNK
-from zvview.format.fragments import encode_ranges
 from zvview.format.grid import grid_of_bounds
 from zvview.store.index import IndexedLevel
 from zvview.store.writing.grid_cells import GridCells, Putter
 from zvview.store.writing.level_links import count_link_cells, write_links
+from zvview.store.writing.level_vertices import VertexWriter
 from zvview.store.writing.link_waves import LinkMerge
 from zvview.store.writing.objects import (
-    FragmentOwners,
-    Groups,
+    GroupContent,
     write_groups,
     write_object_attributes,
     write_object_index,
 )
 from zvview.store.writing.options import AttributeSpec
-from zvview.store.writing.partition import Tiling
+from zvview.store.writing.partition import LINE_KINDS, Tiling, check_reach
 from zvview.store.writing.runs import Run
 from zvview.store.writing.schema import Schema
-from zvview.store.writing.statistics import AttributeStatistics
-from zvview.store.writing.vertex_waves import Merge, VertexWave
+from zvview.store.writing.vertex_waves import Merge
 
 __all__ = ["LevelContent", "LevelPlan", "WrittenLevel", "write_level"]
 
@@ -99,7 +95,7 @@ class LevelContent:
     object_attributes : callable
         Gives the attributes (name to array) of the object rows it is called with.
     object_specs : mapping of str to AttributeSpec
-    groups : Groups or None
+    groups : GroupContent or None
     """
 
     runs: Sequence[Run]
@@ -108,7 +104,7 @@ class LevelContent:
     ids: NDArray[np.int64] | None = None
     object_attributes: Callable[[NDArray[np.int64]], Mapping[str, NDArray[Any]]] | None = None
     object_specs: Mapping[str, AttributeSpec] = field(default_factory=dict)
-    groups: Groups | None = None
+    groups: GroupContent | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,20 +158,20 @@ def write_level(
     grid = _make_grid(putter, path, plan, content, merge, links, has_owners)
     steps = _Steps(progress, cancel, int(merge.counts.sum()) + (0 if links is None else links.total))
 
-    writer = _VertexWriter(grid, merge, content, links, has_owners)
+    dtype = next((r.positions.dtype for r in content.runs), np.dtype("<f4"))
+    writer = VertexWriter(grid, merge, dtype, content.vertices, links, has_owners)
     row_bytes = content.vertices.row_bytes + _position_bytes(content.runs)
     for wave in merge.waves(grid.order(merge.chunks), row_bytes, plan.wave_bytes):
         steps.check()
         writer.put(wave)
         steps.advance(len(wave.positions))
-    writer.finish()
-    nodes = dict(writer.groups)
-    if links is not None:
-        nodes |= write_links(grid, path, links, content.links, plan, steps.check, steps.advance)
+    nodes = writer.finish()
+    if links is not None and (links.total or plan.tiling.kind not in LINE_KINDS):
+        nodes |= write_links(grid, links, content.links, plan.wave_bytes, check=steps.check, advance=steps.advance)
     nodes |= grid.documents
     num_objects = 0
     if has_owners:
-        ids = writer.owner_ids() if content.ids is None else content.ids
+        ids = writer.owners.ids() if content.ids is None else content.ids
         num_objects = len(ids)
         nodes |= write_object_index(putter, path, ids, writer.owners, merge.chunks)
         attributes = {} if content.object_attributes is None else content.object_attributes(ids)
@@ -234,8 +230,7 @@ def _make_grid(
     has_owners: bool,
 ) -> GridCells:
     edges = np.array(plan.tiling.chunk_shape)
-    if (np.abs([plan.lo, plan.hi]) / edges > FARTHEST_CHUNK).any():
-        raise InvalidInputError(f"chunks of {edges.tolist()} are too small for positions up to {plan.hi.tolist()}")
+    check_reach(plan.lo, plan.hi, plan.tiling.chunk_shape)
     origin, shape = grid_of_bounds(plan.lo, plan.hi, edges)
     cells = len(merge.chunks) * (2 + len(content.vertices.names) + has_owners)
     cells += 0 if links is None else count_link_cells(links, len(content.links.names))
@@ -263,90 +258,3 @@ class _Steps:
         self._done += count
         if self._progress is not None:
             self._progress(self._done, self._total)
-
-
-class _VertexWriter:
-    """Puts the cells that go by vertices and fragments, wave by wave."""
-
-    def __init__(
-        self, grid: GridCells, merge: Merge, content: LevelContent, links: LinkMerge | None, has_owners: bool
-    ) -> None:
-        self._grid, self._merge, self._schema, self._has_owners = grid, merge, content.vertices, has_owners
-        self._loose = None if links is None else links.loose()
-        self._has_inner = self._loose is not None and bool((self._loose >= 0).any())
-        self._dtype = next((r.positions.dtype for r in content.runs), np.dtype("<f4"))
-        self._metadata: dict[str, AttributeMetadata] = {n: self._schema.metadata(n) for n in self._schema.names}
-        self.statistics = {name: AttributeStatistics(entry) for name, entry in self._metadata.items()}
-        self.owners = FragmentOwners()
-        self._ids = np.empty(0, np.int64)
-        self.groups: dict[str, dict[str, Any]] = {}
-
-    def put(self, wave: VertexWave) -> None:
-        coords = self._merge.chunks[wave.chunks]
-        rows = wave.rows
-        self._grid.put(names.VERTICES, coords, _cut(wave.positions, rows))
-        self._grid.put(names.VERTEX_FRAGMENTS, coords, encode_ranges(wave.counts, wave.fragments))
-        for name in self._metadata:
-            values = self._schema.finished(name, wave.columns[name])
-            self.statistics[name].add(values)
-            self._grid.put(f"{names.VERTEX_ATTRIBUTES}/{name}", coords, _cut(values, rows))
-        if wave.objects is not None:
-            self._grid.put(_OWNER, coords, _cut(wave.objects.astype("<i8"), wave.fragments))
-            chunk = np.repeat(wave.chunks, np.diff(wave.fragments))
-            inside = np.arange(len(chunk)) - np.repeat(wave.fragments[:-1], np.diff(wave.fragments))
-            self.owners.add(wave.objects, chunk, inside, wave.ranks)
-            self._ids = np.union1d(self._ids, wave.objects)
-        if wave.links is not None and self._loose is not None and self._has_inner:
-            self._put_link_fragments(wave, self._loose[wave.chunks], coords)
-
-    def _put_link_fragments(self, wave: VertexWave, loose: NDArray[np.int64], coords: NDArray[np.int64]) -> None:
-        """One range for each vertex fragment and, last, one for the records between them."""
-        assert wave.links is not None
-        counts = np.insert(wave.links, wave.fragments[1:], np.maximum(loose, 0))
-        first = wave.fragments + np.arange(len(wave.fragments))
-        keep = np.ones(len(counts), bool)
-        keep[first[1:] - 1] = loose > 0
-        chunk = np.repeat(np.arange(len(loose)), np.diff(first))
-        keep &= (loose >= 0)[chunk]
-        kept = np.bincount(chunk[keep], minlength=len(loose))
-        there = np.flatnonzero(loose >= 0)
-        if len(there):
-            self._grid.put(
-                names.LINK_FRAGMENTS,
-                coords[there],
-                encode_ranges(counts[keep], np.concatenate(([0], np.cumsum(kept[there])))),
-            )
-
-    def finish(self) -> None:
-        path = self._grid.level_path
-        own = {names.ZV_ARRAY: names.VERTICES, "dtype": self._dtype.name, "encoding": names.RAW}
-        self._grid.finish(names.VERTICES, own)
-        self._grid.finish(
-            names.VERTEX_FRAGMENTS, {names.ZV_ARRAY: names.VERTEX_FRAGMENTS, "encoding": names.FRAGMENT_ENCODING}
-        )
-        for name, entry in self._metadata.items():
-            self.groups[f"{path}/{names.VERTEX_ATTRIBUTES}"] = documents.group()
-            self._grid.finish(f"{names.VERTEX_ATTRIBUTES}/{name}", {names.ZV_ARRAY: "attribute", **entry.document()})
-        if self._has_owners:
-            self.groups[f"{path}/{names.FRAGMENT_ATTRIBUTES}"] = documents.group()
-            owner = {names.ZV_ARRAY: "fragment_attribute", "name": names.OBJECT_ID, "dtype": "int64", "row_shape": []}
-            self._grid.finish(_OWNER, owner)
-        if self._has_inner:
-            self._grid.finish(
-                names.LINK_FRAGMENTS, {names.ZV_ARRAY: names.LINK_FRAGMENTS, "encoding": names.FRAGMENT_ENCODING}
-            )
-
-    def owner_ids(self) -> NDArray[np.int64]:
-        """Ids of all objects that own a fragment, ascending."""
-        return self._ids
-
-
-_OWNER = f"{names.FRAGMENT_ATTRIBUTES}/{names.OBJECT_ID}"
-
-
-def _cut(values: NDArray[Any], rows: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
-    """Bytes of the rows of each chunk, as views."""
-    flat = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-    unit = values.dtype.itemsize * int(np.prod(values.shape[1:], dtype=int))
-    ends = (rows * unit).tolist()
-    return [flat[a:b] for a, b in zip(ends, ends[1:], strict=False)]

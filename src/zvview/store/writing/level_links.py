@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +14,7 @@ from zvview.store.writing.grid_cells import GridCells
 from zvview.store.writing.link_waves import LinkMerge
 from zvview.store.writing.schema import Schema
 
-if TYPE_CHECKING:
-    from zvview.store.writing.level import LevelPlan
-
 __all__ = ["count_link_cells", "write_links"]
-
-_LINES = (names.LINE, names.POLYLINE, names.STREAMLINE)
 
 
 def count_link_cells(links: LinkMerge, columns: int) -> int:
@@ -29,17 +25,29 @@ def count_link_cells(links: LinkMerge, columns: int) -> int:
 
 def write_links(
     grid: GridCells,
-    level_path: str,
     links: LinkMerge,
     schema: Schema,
-    plan: LevelPlan,
+    wave_bytes: int,
+    *,
     check: Callable[[], None],
     advance: Callable[[int], None],
 ) -> dict[str, dict[str, Any]]:
-    """Put all link cells and their attributes; gives the documents of the groups (the grid has those of the arrays)."""
-    if not links.total and plan.tiling.kind in _LINES:
-        return {}
-    sid_ndim = len(plan.tiling.chunk_shape)
+    """Put all link cells and their attributes; gives the documents of the groups (the grid has those of the arrays).
+
+    Parameters
+    ----------
+    grid : GridCells
+    links : LinkMerge
+    schema : Schema
+        Link attributes.
+    wave_bytes : int
+        Records that are merged at a time.
+    check : callable
+        Called before each wave; may raise.
+    advance : callable
+        Called with the number of records done.
+    """
+    level_path, sid_ndim = grid.level_path, links.sid_ndim
     family = f"{level_path}/{names.LINKS}"
     attributes = {
         names.ZV_ARRAY: "links_family",
@@ -57,7 +65,7 @@ def write_links(
         own = {names.ZV_ARRAY: "link_attribute_family", "name": name, "level_delta": 0, "num_links": links.total}
         base = f"{level_path}/{names.LINK_ATTRIBUTES}"
         out |= {base: documents.group(), f"{base}/{name}": documents.group(), f"{base}/{name}/0": documents.group(own)}
-    wave_records = max(1, plan.wave_bytes // (8 * (links.width + 1) + schema.row_bytes))
+    wave_records = max(1, wave_bytes // (8 * (links.width + 1) + schema.row_bytes))
     for array in links.arrays:
         sources = links.sources(array)
         offsets = np.zeros((0, sid_ndim), np.int64)
@@ -71,7 +79,7 @@ def write_links(
                 values = np.ascontiguousarray(schema.finished(name, wave.columns[name]))
                 flat = values.reshape(-1).view(np.uint8)
                 ends = (first * (flat.nbytes // max(len(values), 1))).tolist()
-                payloads = [flat[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+                payloads = [flat[a:b] for a, b in pairwise(ends)]
                 grid.put(f"{names.LINK_ATTRIBUTES}/{name}/0/{array}", segment.coords, payloads)
             advance(len(segment.rows))
         common: dict[str, Any] = {"offsets": offsets.tolist(), "level_delta": 0}

@@ -42,6 +42,8 @@ class LinkMerge:
         Names of the arrays that hold records, sorted.
     total : int
         Records in all of them.
+    sid_ndim, width : int
+        Components of a chunk coordinate, endpoints of a record.
     """
 
     def __init__(self, merge: Merge) -> None:
@@ -54,6 +56,7 @@ class LinkMerge:
                 self._found.setdefault(format_offsets(links.offsets[s]), []).append((i, links, s))
         self.arrays = sorted(self._found)
         self.total = sum(len(links.records) for _, links in self._runs)
+        self.sid_ndim = merge.chunks.shape[1]
         self.width = next((links.records.shape[1] - 1 for _, links in self._runs), 2)
 
     def sources(self, name: str) -> NDArray[np.int64]:
@@ -61,7 +64,7 @@ class LinkMerge:
         return sort_chunks(np.concatenate([k.sources[slice(*k.cells[s : s + 2])] for _, k, s in self._found[name]]))
 
     def loose(self) -> NDArray[np.int64]:
-        """Records between vertex fragments inside each chunk of the level, (K,); -1 for chunks without inner records."""
+        """Records between vertex fragments inside each chunk, (K,); -1 for chunks without inner records."""
         out = np.full(len(self._merge.chunks), -1, np.int64)
         table = ChunkTable.of(self._merge.chunks)
         for _, links in self._runs:

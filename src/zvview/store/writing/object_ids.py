@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from zvview.errors import InvalidInputError
 from zvview.format.attributes import absent_value
 from zvview.geometry.batches import Pieces
+from zvview.store.writing.options import AttributeSpec, check_name
 
 __all__ = ["ObjectIds", "first_appearances"]
 
@@ -21,11 +22,12 @@ class ObjectIds:
     Points may come back to an object in a later batch; every other object must be whole in one batch.
     """
 
-    __slots__ = ("_has_points_ids", "_known", "_rows", "_typed")
+    __slots__ = ("_has_points_ids", "_known", "_latest", "_rows", "_typed")
 
     def __init__(self) -> None:
         self._known = np.empty(0, np.int64)  # ascending
         self._has_points_ids: bool | None = None
+        self._latest: NDArray[np.int64] | None = None
         self._rows: list[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]] = []
         self._typed: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
 
@@ -45,6 +47,7 @@ class ObjectIds:
             self._has_points_ids = ids is not None
         if self._has_points_ids != (ids is not None):
             raise InvalidInputError("either all batches of points have object_ids or none has")
+        self._latest = ids
         return ids
 
     def add_pieces(self, batch: Pieces, *, is_line: bool) -> NDArray[np.int64]:
@@ -65,36 +68,46 @@ class ObjectIds:
         if len(fresh) and len(self._known) and fresh[0] <= self._known[-1]:
             again = fresh[np.isin(fresh, self._known, assume_unique=True)]
             if len(again):
-                raise InvalidInputError(f"object {again[0]} was in an earlier batch; give each object whole, in one batch")
+                raise InvalidInputError(
+                    f"object {again[0]} was in an earlier batch; give each object whole, in one batch"
+                )
             self._known = np.sort(np.concatenate((self._known, fresh)), kind="stable")
         else:
             self._known = np.concatenate((self._known, fresh))
+        self._latest = ids
         return ids
 
-    def add_attributes(self, ids: NDArray[np.int64] | None, values: Mapping[str, ArrayLike]) -> None:
-        """Take attributes of the objects of a batch.
+    def add_attributes(self, values: Mapping[str, ArrayLike]) -> None:
+        """Take attributes of the objects of the batch that was added last.
 
         Parameters
         ----------
-        ids : (n,) int64
-            Objects of the batch, repeated or not.
         values : mapping of str to (U,) or (U, C)
             A row for each of the U different ids, in the order of their first appearance. None, NaN, masked and empty
             text are "absent".
         """
         if not values:
             return
-        if ids is None:
+        if self._latest is None:
             raise InvalidInputError("object attributes need objects: give the points object_ids")
-        rows = first_appearances(ids)
+        rows = first_appearances(self._latest)
         typed = {name: _typed(name, value, len(rows)) for name, value in values.items()}
         for name, value in typed.items():
             dtype, row_shape = self._typed.setdefault(name, (value.dtype, value.shape[1:]))
             if row_shape != value.shape[1:] or (dtype != value.dtype and not dtype.kind == value.dtype.kind == "U"):
-                raise InvalidInputError(f"object attribute {name!r} is {value.dtype} {value.shape}, in a batch before {dtype}")
+                raise InvalidInputError(
+                    f"object attribute {name!r} is {value.dtype} {value.shape}, in a batch before {dtype}"
+                )
             if value.dtype.itemsize > dtype.itemsize:
                 self._typed[name] = (value.dtype, row_shape)
         self._rows.append((rows, typed))
+
+    def declared(self, specs: Mapping[str, AttributeSpec]) -> dict[str, dict[str, Any]]:
+        """What the root declares of the attributes that were given a spec, by name (``attribute_specs`` of 2.1)."""
+        found = {name: self._typed[name] for name in sorted(set(specs) & set(self._typed))}
+        return {
+            name: specs[name].declaration(dtype, int(np.prod(row, dtype=int))) for name, (dtype, row) in found.items()
+        }
 
     def attributes(self, ids: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """Attributes of the objects `ids`, ascending: arrays (n,) or (n, C), absent rows hold the marker (7.4).
@@ -121,6 +134,7 @@ def first_appearances(ids: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _typed(name: str, value: ArrayLike, rows: int) -> NDArray[Any]:
     """Values of an attribute with a storable dtype, the marker in place of what is absent."""
+    check_name("object attribute", name)
     array = np.ma.asanyarray(value) if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
     if array.ndim not in (1, 2) or len(array) != rows:
         raise InvalidInputError(f"object attribute {name!r} has shape {array.shape}, expected ({rows},) or ({rows}, C)")

@@ -13,10 +13,10 @@ from zvview.errors import InvalidInputError
 from zvview.format import documents, names
 from zvview.format.manifests import Manifests, encode_manifests
 from zvview.store.writing.grid_cells import Putter
-from zvview.store.writing.options import AttributeSpec
+from zvview.store.writing.options import AttributeSpec, check_name
 from zvview.store.writing.plain_cells import plain_cells, row_cells, rows_per_cell
 
-__all__ = ["FragmentOwners", "Groups", "write_groups", "write_object_attributes", "write_object_index"]
+__all__ = ["FragmentOwners", "GroupContent", "write_groups", "write_object_attributes", "write_object_index"]
 
 _SLAB_FRAGMENTS = 1 << 20  # manifests are encoded so many fragments at a time
 
@@ -37,6 +37,10 @@ class FragmentOwners:
         """Take the fragments of a wave, each array (F,); without ranks an object goes by chunk and place in it."""
         self._parts.append((objects, chunks, fragments, chunks if ranks is None else ranks))
 
+    def ids(self) -> NDArray[np.int64]:
+        """Ids of all objects that own a fragment, ascending."""
+        return np.unique(np.concatenate([np.empty(0, np.int64), *(part[0] for part in self._parts)]))
+
     def sorted(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Objects, chunks and fragments, each (F,), by object and in the order that makes it up."""
         if not self._parts:
@@ -49,8 +53,8 @@ class FragmentOwners:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Groups:
-    """Groups of objects.
+class GroupContent:
+    """GroupContent of objects.
 
     Attributes
     ----------
@@ -70,8 +74,8 @@ class Groups:
         cls,
         groups: Mapping[str, ArrayLike | range] | Mapping[int, ArrayLike | range],
         attributes: Mapping[str, ArrayLike] | None = None,
-    ) -> Groups:
-        """Groups by name, in the order given, or by number, which must be 0 to G - 1.
+    ) -> GroupContent:
+        """GroupContent by name, in the order given, or by number, which must be 0 to G - 1.
 
         Raises
         ------
@@ -81,15 +85,18 @@ class Groups:
         labels = list(groups)
         if all(isinstance(label, str) for label in labels):
             members = list(groups.values())
-        elif all(isinstance(label, int) for label in labels) and sorted(labels) == list(range(len(labels))):
+        elif all(isinstance(label, int) for label in labels) and set(labels) == set(range(len(labels))):
             members = [groups[i] for i in range(len(labels))]  # type: ignore[index]
             labels = []
         else:
             raise InvalidInputError(f"groups {labels[:20]}: expected names, or the numbers 0 to {len(labels) - 1}")
         rows = {name: np.asarray(values) for name, values in (attributes or {}).items()}
         for name, values in rows.items():
+            check_name("group attribute", name)
             if values.ndim not in (1, 2) or len(values) != len(members):
-                raise InvalidInputError(f"group attribute {name!r} has shape {values.shape}, expected ({len(members)},) or ({len(members)}, C)")
+                raise InvalidInputError(
+                    f"group attribute {name!r} has shape {values.shape}, expected ({len(members)}, ...)"
+                )
         return cls([_members(m) for m in members], tuple(map(str, labels)), rows)
 
 
@@ -155,7 +162,9 @@ def write_object_attributes(
     return out
 
 
-def write_groups(putter: Putter, level_path: str, groups: Groups, ids: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
+def write_groups(
+    putter: Putter, level_path: str, groups: GroupContent, ids: NDArray[np.int64]
+) -> dict[str, dict[str, Any]]:
     """Write groups and their attributes, and give the documents by path.
 
     Raises
@@ -168,7 +177,9 @@ def write_groups(putter: Putter, level_path: str, groups: Groups, ids: NDArray[n
     for g, members in enumerate(listed):
         unknown = members[~np.isin(members, ids)]
         if len(unknown):
-            raise InvalidInputError(f"group {groups.names[g] if groups.names else g} names {unknown[0]}, which is no object")
+            raise InvalidInputError(
+                f"group {groups.names[g] if groups.names else g} names {unknown[0]}, which is no object"
+            )
     attributes: dict[str, Any] = {names.ZV_ARRAY: "groups", "num_groups": len(listed)}
     if ranges:
         attributes["group_ranges"] = ranges
@@ -183,7 +194,12 @@ def write_groups(putter: Putter, level_path: str, groups: Groups, ids: NDArray[n
         family = f"{level_path}/{names.GROUP_ATTRIBUTES}"
         out[family] = documents.group()
         for name, rows in groups.attributes.items():
-            own = {names.ZV_ARRAY: "groupings_attribute", "name": name, "dtype": rows.dtype.name, "shape": list(rows.shape)}
+            own = {
+                names.ZV_ARRAY: "groupings_attribute",
+                "name": name,
+                "dtype": rows.dtype.name,
+                "shape": list(rows.shape),
+            }
             out[f"{family}/{name}"] = documents.plain_array(rows, own)
             putter.put_many(plain_cells(f"{family}/{name}", out[f"{family}/{name}"], rows))
     return out

@@ -14,11 +14,12 @@ from zvview.format import names
 from zvview.format.metadata import MAX_AXES, Axis
 from zvview.store.codecs import codec_document
 
-__all__ = ["AttributeSpec", "CodecSpec", "WriteOptions", "as_axes", "bins_of_chunk"]
+__all__ = ["AttributeSpec", "CodecSpec", "WriteOptions", "as_axes", "bins_of_chunk", "check_name", "codecs_of"]
 
 CodecSpec: TypeAlias = str | dict[str, Any] | Sequence[dict[str, Any]] | None
 
 _DEFAULT_AXES = "xyzw"
+_REMOTE_CODEC = "zstd"  # in remote places a byte costs more than its decoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,13 @@ class AttributeSpec:
         out: dict[str, Any] = {"channel_names": list(self.channel_names)} if self.channel_names else {}
         out |= {"unit": self.unit} if self.unit else {}
         return out | ({"description": self.description} if self.description else {})
+
+    def declaration(self, dtype: np.dtype[Any], width: int, *, is_categorical: bool = False) -> dict[str, Any]:
+        """What the root declares of the attribute (``attribute_specs`` of 2.1)."""
+        out: dict[str, Any] = {"dtype": "str" if dtype.kind == "U" else dtype.name}
+        out |= {"channels": width} if width != 1 else {}
+        out |= {"categorical": True} if is_categorical else {}
+        return out | {key: value for key, value in self.document().items() if key != "channel_names"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,8 +113,7 @@ class WriteOptions:
             raise InvalidInputError(f"positions are stored as float32 or float64, not {np.dtype(self.dtype)}")
         if self.memory_bytes <= 0:
             raise InvalidInputError(f"memory_bytes is {self.memory_bytes}, expected more than 0")
-        if self.codec not in (None, "raw"):
-            codec_document(self.codec)
+        codecs_of(self.codec, is_local=True)
         axes = None if self.axes is None else as_axes(self.axes)
         lengths = {} if axes is None else {"axes": len(axes)}
         for what in ("chunk_shape", "bin_shape"):
@@ -160,6 +167,21 @@ def as_axes(axes: Sequence[str | Mapping[str, str] | Axis] | None, ndim: int | N
     return out
 
 
+def codecs_of(spec: CodecSpec, *, is_local: bool) -> list[dict[str, Any]]:
+    """Compressors of cells as in ``zarr.json``, for what was asked; None asks for what suits the place.
+
+    Raises
+    ------
+    InvalidInputError
+        An unknown name, or a codec that is not from bytes to bytes.
+    """
+    if spec is None:
+        spec = "raw" if is_local else _REMOTE_CODEC
+    if spec == "raw":
+        return []
+    return codec_document(spec if isinstance(spec, str | dict) else list(spec))
+
+
 def bins_of_chunk(chunk_shape: Sequence[float], bin_shape: Sequence[float]) -> tuple[int, ...]:
     """Bins along each axis of a chunk.
 
@@ -174,6 +196,17 @@ def bins_of_chunk(chunk_shape: Sequence[float], bin_shape: Sequence[float]) -> t
         if count < 1 or abs(count * edge - chunk) > 1e-12 * chunk:
             raise InvalidInputError(f"a bin of {edge} does not divide a chunk of {chunk} into whole numbers")
     return counts
+
+
+def check_name(what: str, name: object) -> None:
+    """Refuse a name that cannot be a node's: empty, with a slash or backslash, or a step in a path.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    if not isinstance(name, str) or not name or name in (".", "..", names.ZARR_JSON) or set(name) & set("/\\\0"):
+        raise InvalidInputError(f"{what} {name!r}: not a name that a store can hold")
 
 
 def _as_axis(axis: str | Mapping[str, str] | Axis) -> Axis:

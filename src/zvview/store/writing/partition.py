@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zvview.errors import InvalidInputError
 from zvview.format import names
-from zvview.format.cells import spread
+from zvview.format.cells import FARTHEST_CHUNK, spread
 from zvview.format.grid import locate_chunks
 from zvview.format.links import LinkSegment, file_links
 from zvview.store.writing.intake import Intake
 from zvview.store.writing.runs import LinkRun, Run
 from zvview.store.writing.sorting import invert, rank_rows, run_starts, stable_order
 
-__all__ = ["Tiling", "partition"]
+__all__ = ["LINE_KINDS", "Tiling", "check_reach", "partition"]
 
-_LINES = (names.LINE, names.POLYLINE, names.STREAMLINE)
+LINE_KINDS = (names.LINE, names.POLYLINE, names.STREAMLINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,19 @@ class _Sorted:
     ranks: NDArray[np.int64] | None = None
 
 
+def check_reach(lo: NDArray[np.float64], hi: NDArray[np.float64], chunk_shape: Sequence[float]) -> None:
+    """Refuse chunks so small that their coordinates leave what floats can count.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    if (np.abs([lo, hi]) / chunk_shape > FARTHEST_CHUNK).any():
+        raise InvalidInputError(
+            f"chunks of {list(chunk_shape)} are too small for positions {lo.tolist()} to {hi.tolist()}"
+        )
+
+
 def partition(intake: Intake, tiling: Tiling) -> Run:
     """Sort an intake.
 
@@ -74,7 +88,7 @@ def partition(intake: Intake, tiling: Tiling) -> Run:
         coords = locate_chunks(intake.positions, tiling.chunk_shape)
         bins = coords
     chunk_keys, limit = rank_rows(coords)
-    if tiling.kind in _LINES:
+    if tiling.kind in LINE_KINDS:
         done = _sort_stretches(chunk_keys, limit, intake.objects)
     elif tiling.bins is not None:
         done = _sort_bins(chunk_keys, limit, _number_bins(intake.positions, coords, bins, tiling))
@@ -90,9 +104,7 @@ def _sort_stretches(chunks: NDArray[np.int64], limit: int, objects: NDArray[np.i
     counts = np.diff(np.append(starts, len(chunks)))
     order = stable_order(chunks[starts], limit)
     first, owner, local = spread(counts[order])
-    return _Sorted(
-        starts[order][owner] + local, first[run_starts(chunks[starts[order]])], first[:-1], ranks=order
-    )
+    return _Sorted(starts[order][owner] + local, first[run_starts(chunks[starts[order]])], first[:-1], ranks=order)
 
 
 def _number_bins(
@@ -147,7 +159,9 @@ def _sort_objects(chunks: NDArray[np.int64], limit: int, intake: Intake) -> _Sor
     ordered = chunks[order]
     chunk_starts = run_starts(ordered)
     starts = run_starts(ordered, objects[order])
-    if intake.parents is not None:  # inside a fragment a row without parent would be taken for a child of the row before
+    if (
+        intake.parents is not None
+    ):  # inside a fragment a row without parent would be taken for a child of the row before
         starts = np.union1d(starts, np.flatnonzero(intake.parents[order] < 0))
         return _Sorted(order, chunk_starts, starts)
     return _Sorted(order, chunk_starts, starts, keys=objects[order[starts]] if intake.links is None else None)
@@ -201,7 +215,7 @@ def _file_all(
     intake: Intake, places: _Places, done: _Sorted, kind: str
 ) -> tuple[LinkRun | None, NDArray[np.int64] | None]:
     """Links of the run, and how many lie inside each fragment (None for lines, whose fragments need none)."""
-    if kind in _LINES:
+    if kind in LINE_KINDS:
         pairs = _bridges(intake, places, done)
     elif intake.parents is not None:
         pairs = _explicit_parents(intake.parents, places, done)
@@ -214,7 +228,7 @@ def _file_all(
     inner, outer = np.flatnonzero(is_inside), np.flatnonzero(~is_inside)
     local = pairs - places.rows[chunk]
     segments = [replace(s, order=outer[s.order]) for s in file_links(places.chunks[chunk[outer]], local[outer])]
-    if kind in _LINES:
+    if kind in LINE_KINDS:
         return _collect(segments, None, None, columns, places.chunks.shape[1], 2), None
 
     # One slot for each fragment and, behind those of a chunk, one for what lies between them.
@@ -247,7 +261,8 @@ def _bridges(intake: Intake, places: _Places, done: _Sorted) -> NDArray[np.int64
     assert intake.objects is not None and done.ranks is not None
     starts = np.sort(done.order[done.fragment_starts])
     after = starts[1:][intake.objects[starts[1:]] == intake.objects[starts[1:] - 1]]
-    return places.place[np.stack((after - 1, after), axis=1)]
+    pairs: NDArray[np.int64] = places.place[np.stack((after - 1, after), axis=1)]
+    return pairs
 
 
 def _explicit_parents(parents: NDArray[np.int64], places: _Places, done: _Sorted) -> NDArray[np.int64]:
@@ -258,7 +273,8 @@ def _explicit_parents(parents: NDArray[np.int64], places: _Places, done: _Sorted
     is_implied = above == np.arange(len(above)) - 1
     is_implied[done.fragment_starts] = False
     child = np.flatnonzero(has_parent & ~is_implied)
-    return np.stack((child, above[child]), axis=1)
+    pairs: NDArray[np.int64] = np.stack((child, above[child]), axis=1)
+    return pairs
 
 
 def _collect(

@@ -1,4 +1,4 @@
-"""Arrays that do not lie on the chunk grid: typed ones and rows of bytes, each put with its document's path and cells."""
+"""Arrays that do not lie on the chunk grid: typed ones and rows of bytes."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def row_cells(
         part = sizes[start:stop]
         if stop - start < rows:  # the last cell is a whole one as well: rows of no bytes
             part = np.concatenate((part, np.zeros(rows - len(part), np.int64)))
-        cells.append(join_rows(buffer[ends[start] : ends[stop]], part))
+        cells.append(join_rows(buffer[ends[start] : ends[stop]], part).data)
     for i, cell in enumerate(encode_wave(cells, chain)):
         if cell is not None:
             yield f"{path}/c/{first_cell + i}", (cell,)

@@ -132,7 +132,9 @@ class Spool:
     def _spill_one(self, value: Any) -> Any:
         if isinstance(value, np.ndarray) and value.nbytes >= _SMALL and not isinstance(value, np.memmap):
             if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="zvview-", dir=self._parent, ignore_cleanup_errors=True)
+                self._folder = tempfile.TemporaryDirectory(
+                    prefix="zvview-", dir=self._parent, ignore_cleanup_errors=True
+                )
             path = os.path.join(self._folder.name, f"{self._files}.npy")
             self._files += 1
             np.save(path, value)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from zvview.errors import InvalidInputError
 from zvview.format.attributes import AttributeMetadata, Categories
-from zvview.store.writing.options import AttributeSpec
+from zvview.store.writing.options import AttributeSpec, check_name
 
 __all__ = ["Schema"]
 
@@ -70,7 +70,7 @@ class Schema:
             self._columns = {name: self._open(name, value, categories.get(name)) for name, value in values.items()}
         if set(values) != set(self._columns):
             raise InvalidInputError(
-                f"{self._what}s {sorted(values)}: the batches before had {sorted(self._columns)}, and every batch must have the same"
+                f"{self._what}s {sorted(values)}: those before had {sorted(self._columns)}, and all must agree"
             )
         return {name: self._conform(name, column, values[name], categories) for name, column in self._columns.items()}
 
@@ -86,6 +86,15 @@ class Schema:
         dtype = column.dtype if categories is None else _code_dtype(categories)
         return AttributeMetadata(name, dtype, column.row_shape, categories, channels, spec.unit, spec.description)
 
+    def declared(self) -> dict[str, dict[str, Any]]:
+        """What the root declares of the columns that were given a spec, by name (``attribute_specs`` of 2.1)."""
+        out = {}
+        for name in set(self.names) & set(self._specs):
+            entry, spec = self.metadata(name), self._specs[name]
+            width = int(np.prod(entry.row_shape, dtype=int))
+            out[name] = spec.declaration(entry.dtype, width, is_categorical=entry.categories is not None)
+        return dict(sorted(out.items()))
+
     def finished(self, name: str, rows: NDArray[Any]) -> NDArray[Any]:
         """Rows of column `name` as they are written: final codes for labels, all else as it is."""
         column = self._column(name)
@@ -95,7 +104,8 @@ class Schema:
         assert categories is not None
         place = {label: i for i, label in enumerate(categories.labels)}
         table = np.array([*(place[label] for label in column.labels), _MISSING], np.int64)  # code -1 finds the last
-        return table[rows].astype(_code_dtype(categories))
+        codes: NDArray[Any] = table[rows].astype(_code_dtype(categories))
+        return codes
 
     def _column(self, name: str) -> _Column:
         assert self._columns is not None
@@ -104,11 +114,12 @@ class Schema:
     def _open(self, name: str, value: NDArray[Any], categories: Categories | None) -> _Column:
         if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
             raise InvalidInputError(f"{self._what} {name!r} has dtype {value.dtype}: give numbers, booleans or text")
-        if not name or "/" in name or name in (".", "..", "zarr.json", "c"):
-            raise InvalidInputError(f"{self._what} {name!r}: not a name that a store can hold")
+        check_name(self._what, name)
         spec = self._specs.get(name, AttributeSpec())
         if spec.channel_names and len(spec.channel_names) != (value.shape[1] if value.ndim == 2 else 1):
-            raise InvalidInputError(f"{self._what} {name!r} of shape {value.shape} has other channels than {spec.channel_names}")
+            raise InvalidInputError(
+                f"{self._what} {name!r} of shape {value.shape} has other channels than {spec.channel_names}"
+            )
         dtype = _CODE if categories is not None else value.dtype.newbyteorder("<")
         return _Column(dtype, value.shape[1:], None if categories is None else {}, spec.is_ordered)
 
@@ -138,8 +149,6 @@ class Schema:
 
 def _code_dtype(categories: Categories) -> np.dtype[Any]:
     """The smallest dtype of codes, signed where one means "missing" (7.1)."""
-    sizes: tuple[DTypeLike, ...] = (np.uint8, np.uint16, np.uint32)
-    if categories.missing is not None:
-        sizes = (np.int8, np.int16, np.int32)
-    most = len(categories.labels)
-    return next(d for d in map(np.dtype, sizes) if most <= np.iinfo(d).max)
+    sign = "u" if categories.missing is None else ""
+    bits = next(b for b in (8, 16, 32) if len(categories.labels) < 1 << (b - (not sign)))
+    return np.dtype(f"{sign}int{bits}").newbyteorder("<")

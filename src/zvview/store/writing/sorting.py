@@ -59,7 +59,7 @@ def rank_rows(table: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
 
 
 def run_starts(*columns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where a value of any column differs from the one before it, and 0: starts of the runs of equal rows, (r,) int64."""
+    """Starts of the runs of equal rows, (r,) int64: 0, and where a value of any column differs from the one before."""
     if not len(columns[0]):
         return np.empty(0, np.int64)
     fresh = columns[0][1:] != columns[0][:-1]

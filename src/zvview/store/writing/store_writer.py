@@ -13,28 +13,29 @@ from numpy.typing import ArrayLike, NDArray
 from zvview.cancel import CancelToken
 from zvview.errors import InvalidInputError
 from zvview.format import documents, names
-from zvview.geometry.batches import Batch, Points
+from zvview.geometry.batches import Batch
 from zvview.geometry.parametric import ParametricObjects
-from zvview.store.codecs import codec_document
 from zvview.store.hierarchy import document_key
 from zvview.store.index import build_index
 from zvview.store.places.open import Place, open_sink
+from zvview.store.places.prefixed import PrefixedSink
+from zvview.store.places.source import Sink
 from zvview.store.writing.choose import choose_bin_shape, choose_chunk_shape
 from zvview.store.writing.extras import write_headers, write_parametric
-from zvview.store.writing.intake import Intake, join_intakes, take_in
+from zvview.store.writing.gathering import Gathering
+from zvview.store.writing.intake import take_in
 from zvview.store.writing.level import LevelContent, LevelPlan, WrittenLevel, write_level
 from zvview.store.writing.object_ids import ObjectIds
-from zvview.store.writing.objects import Groups
-from zvview.store.writing.options import WriteOptions, as_axes, bins_of_chunk
-from zvview.store.writing.partition import Tiling, partition
-from zvview.store.writing.runs import Run, Spool, count_bytes
+from zvview.store.writing.objects import GroupContent
+from zvview.store.writing.options import WriteOptions, as_axes, bins_of_chunk, codecs_of
+from zvview.store.writing.partition import Tiling, check_reach
+from zvview.store.writing.runs import Spool
 from zvview.store.writing.samples import StrideSample
 from zvview.store.writing.schema import Schema
 
 __all__ = ["StoreWriter", "write_store"]
 
 _SAMPLE_ROWS = 20_000
-_DEFAULT_CODEC = "zstd"  # of remote places, where a byte costs more than its decoding
 
 
 class StoreWriter:
@@ -45,8 +46,8 @@ class StoreWriter:
 
     Parameters
     ----------
-    place : str, path, mapping or zarr store
-        See :func:`zvview.store.places.open.open_sink`.
+    place : str, path, mapping, zarr store or PrefixedSink
+        See :func:`zvview.store.places.open.open_sink`; a store inside a place that is being written takes its sink.
     options : WriteOptions
     overwrite : bool
         Replace the Zarr Vectors store that is there.
@@ -60,7 +61,7 @@ class StoreWriter:
 
     def __init__(
         self,
-        place: Place,
+        place: Place | PrefixedSink,
         options: WriteOptions,
         *,
         overwrite: bool = False,
@@ -74,18 +75,20 @@ class StoreWriter:
         self._links = Schema("link attribute", options.link_attributes)
         self._ids = ObjectIds()
         self._spool = Spool()
-        self._pending: list[Intake] = []
-        self._raw: list[Intake] = []
-        self._runs: list[Run] = []
+        self._gathering = Gathering(options.memory_bytes, self._spool)
         self._dtype = None if options.dtype is None else np.dtype(options.dtype)
         self._ndim = options.ndim
         self._lo: NDArray[np.float64] | None = None
         self._hi: NDArray[np.float64] | None = None
         self._sample = StrideSample(_SAMPLE_ROWS)
-        self._bytes = 0
         self._link_width: int | None = None
+        self._bytes = 0  # of all cells, but for fragments
         self._is_open = True
-        self._sink = open_sink(place, overwrite=overwrite, storage_options=storage_options)
+        self._sink: Sink = (
+            place
+            if isinstance(place, PrefixedSink)
+            else open_sink(place, overwrite=overwrite, storage_options=storage_options)
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -109,8 +112,8 @@ class StoreWriter:
         Parameters
         ----------
         batch : Batch
-            Of the store's kind, with the same attributes as those before. Objects must be whole, but for points: those of
-            one id in several batches are one object. Without ids, pieces are numbered on from those before.
+            Of the store's kind, with the same attributes as those before. Objects must be whole, but for points: those
+            of one id in several batches are one object. Without ids, pieces are numbered on from those before.
         object_attributes : mapping of str to (U,) or (U, C), optional
             A row for each of the U different objects of the batch, in the order in which they first appear in its
             ``object_ids``. None, NaN and masked values are "absent".
@@ -118,10 +121,18 @@ class StoreWriter:
         Raises
         ------
         InvalidInputError
-            What the batch holds contradicts the options, the batches before, or what the format can store. The store
-            is then as before the call.
+            What the batch holds contradicts the options, the batches before, or what the format can store.
+        Cancelled
+            The token was set. After any error the store is aborted.
         """
         self._check_open()
+        try:
+            self._take(batch, object_attributes)
+        except BaseException:
+            self.abort()
+            raise
+
+    def _take(self, batch: Batch, object_attributes: Mapping[str, ArrayLike] | None) -> None:
         if self._cancel is not None:
             self._cancel.raise_if_cancelled()
         if self._ndim is not None and batch.ndim != self._ndim:
@@ -132,14 +143,17 @@ class StoreWriter:
             batch, dtype=dtype, vertices=self._vertices, links=self._links, ids=ids, kind=self._options.kind
         )
         if object_attributes:
-            owners = batch.object_ids if isinstance(batch, Points) else intake.objects
-            ids.add_attributes(owners, object_attributes)
+            ids.add_attributes(object_attributes)
+        if intake.links is not None:
+            width = self._link_width = self._link_width or intake.links.shape[1]
+            if intake.links.shape[1] != width:
+                raise InvalidInputError(f"faces of {intake.links.shape[1]} corners in a store of faces of {width}")
+            self._bytes += intake.links.shape[0] * (8 * width + self._links.row_bytes)
         self._ndim, self._dtype = batch.ndim, dtype
+        self._bytes += len(batch) * (batch.ndim * dtype.itemsize + self._vertices.row_bytes)
         self._extend(intake.positions)
-        self._pending.append(intake)
-        self._bytes += intake.nbytes
-        if sum(p.nbytes for p in self._pending) > self._options.memory_bytes // 3:
-            self._settle()
+        chunk_shape = self._options.chunk_shape
+        self._gathering.add(intake, None if chunk_shape is None else self._tiling(tuple(chunk_shape)))
 
     def close(
         self,
@@ -170,13 +184,13 @@ class StoreWriter:
         Raises
         ------
         InvalidInputError
-            See :class:`~zvview.store.writing.objects.Groups`; metadata that JSON cannot hold.
+            See :class:`~zvview.store.writing.objects.GroupContent`; metadata that JSON cannot hold.
         Cancelled
             The token was set.
         """
         self._check_open()
         try:
-            wanted = None if groups is None else Groups.of(groups, group_attributes)
+            wanted = None if groups is None else GroupContent.of(groups, group_attributes)
             level = self._write_level(wanted)
             nodes = dict(level.documents)
             if parametric is not None:
@@ -208,7 +222,7 @@ class StoreWriter:
 
     def _release(self) -> None:
         self._is_open = False
-        self._pending, self._raw, self._runs = [], [], []
+        self._gathering.clear()
         self._spool.close()
 
     def _extend(self, positions: NDArray[np.floating]) -> None:
@@ -222,38 +236,26 @@ class StoreWriter:
             least, most = np.array(self._options.bounds)
             if (lo < least).any() or (hi > most).any():
                 row = int(np.flatnonzero(((positions < least) | (positions > most)).any(axis=1))[0])
-                raise InvalidInputError(f"vertex {row} of the batch, at {positions[row].tolist()}, is outside of the bounds")
+                raise InvalidInputError(
+                    f"vertex {row} of the batch, at {positions[row].tolist()}, is outside of the bounds"
+                )
+        if self._options.chunk_shape is not None:
+            check_reach(lo, hi, self._options.chunk_shape)
         self._lo = lo if self._lo is None else np.minimum(self._lo, lo)
         self._hi = hi if self._hi is None else np.maximum(self._hi, hi)
         self._sample.add(positions)
 
-    def _settle(self) -> None:
-        """Sort what is pending into a run, or put it aside until chunks are chosen; past the budget, on disk."""
-        if not self._pending:
-            return
-        joined = join_intakes(self._pending)
-        self._pending = []
-        if self._options.chunk_shape is None:
-            self._raw.append(self._spool.spill(joined))
-        else:
-            self._add_run(partition(joined, self._tiling(self._options.chunk_shape)))
-
-    def _add_run(self, run: Run) -> None:
-        self._runs.append(run)
-        if sum(map(count_bytes, self._runs)) > self._options.memory_bytes // 2:
-            self._runs = [self._spool.spill(r) for r in self._runs]
-
-    def _tiling(self, chunk_shape: tuple[float, ...] | Any) -> Tiling:
+    def _tiling(self, chunk_shape: tuple[float, ...]) -> Tiling:
         kind = self._options.kind
         has_bins = kind == names.POINT_CLOUD and not self._ids.has_point_ids
         bins = bins_of_chunk(chunk_shape, self._bin_shape(chunk_shape)) if has_bins else None
-        return Tiling(kind, tuple(chunk_shape), bins)
+        return Tiling(kind, chunk_shape, bins)
 
     def _bin_shape(self, chunk_shape: tuple[float, ...]) -> tuple[float, ...]:
         given = self._options.bin_shape
         return choose_bin_shape(chunk_shape, self._options.kind == names.POINT_CLOUD) if given is None else tuple(given)
 
-    def _write_level(self, groups: Groups | None) -> WrittenLevel:
+    def _write_level(self, groups: GroupContent | None) -> WrittenLevel:
         options = self._options
         if self._ndim is None:
             raise InvalidInputError("a store without a batch has no axes; append one, or give axes")
@@ -266,26 +268,17 @@ class StoreWriter:
             chunk_shape = choose_chunk_shape(self._sample.rows(), lo, hi, self._axes, self._bytes)
         self._chunk_shape = tuple(chunk_shape)
         tiling = self._tiling(self._chunk_shape)
-        while self._raw:
-            self._add_run(self._spool.spill(partition(self._raw.pop(0), tiling)))
-        if self._pending:
-            joined = join_intakes(self._pending)
-            self._pending = []
-            self._add_run(partition(joined, tiling))
-            del joined
-        codec = options.codec
-        if codec is None:
-            codec = "raw" if self._sink.is_local else _DEFAULT_CODEC
         plan = LevelPlan(
             0,
             tiling,
-            *self._bounds,
-            codecs=codec_document(None if codec == "raw" else codec),
+            self._bounds[0],
+            self._bounds[1],
+            codecs=codecs_of(options.codec, is_local=self._sink.is_local),
             shards=options.shards,
             wave_bytes=min(32 << 20, max(1 << 16, options.memory_bytes // 8)),
         )
         content = LevelContent(
-            self._runs,
+            self._gathering.finish(tiling),
             self._vertices,
             self._links,
             None if options.kind == names.POINT_CLOUD else self._ids.known,
@@ -306,11 +299,8 @@ class StoreWriter:
     def _root_attributes(self) -> dict[str, Any]:
         options = self._options
         name = options.name or os.path.basename(self._sink.place.rstrip("/\\")) or "store"
-        specs = {
-            "vertex": options.vertex_attributes,
-            "object": options.object_attributes,
-            "link": options.link_attributes,
-        }
+        specs = {"vertex": self._vertices.declared(), "object": self._ids.declared(options.object_attributes)}
+        specs["link"] = self._links.declared()
         return documents.root_attributes(
             kind=options.kind,
             axes=self._axes,
@@ -320,6 +310,7 @@ class StoreWriter:
             scales={"0": [1.0] * len(self._axes)},
             name=name,
             crs=options.crs,
+            attribute_specs={scope: entries for scope, entries in specs.items() if entries},
         )
 
 

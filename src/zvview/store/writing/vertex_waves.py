@@ -102,7 +102,7 @@ class Merge:
         place = np.empty(len(self.chunks), np.int64)
         place[chunks] = np.arange(len(chunks))
         has_keys = parts[0][1] is not None
-        keys = np.concatenate([p[1] for p in parts]) if has_keys else np.zeros(len(chunk), np.int64)  # type: ignore[misc]
+        keys = np.concatenate([p[1] for p in parts]) if has_keys else np.zeros(len(chunk), np.int64)
         if len(parts) > 1:
             order = np.lexsort((keys, place[chunk]))
             chunk, keys = chunk[order], keys[order]
@@ -118,10 +118,9 @@ class Merge:
     def _part(self, r: int, chunks: NDArray[np.int64]) -> tuple[VertexWave, NDArray[np.int64] | None]:
         """The chunks of the wave that run r has, in the order of the wave, and the keys of their fragments."""
         run = self.runs[r]
-        own = np.full(len(self.chunks), -1, np.int64)
-        own[self._run_chunks[r]] = np.arange(len(run.chunks))
-        mine = own[chunks]
-        mine = mine[mine >= 0]
+        own = self._run_chunks[r]
+        mine = np.minimum(np.searchsorted(own, chunks), len(own) - 1)
+        mine = mine[own[mine] == chunks] if len(own) else mine[:0]
         rows = _gather(run.rows, mine)
         fragments = _gather(run.fragments, mine)
 
@@ -201,7 +200,7 @@ def _coalesce(
     chunks: int,
     dense: int | None,
 ) -> VertexWave:
-    """Neighbouring fragments of one key as one; with `dense` keys every chunk gets a fragment for each, empty or not."""
+    """Neighbouring fragments of one key as one; with `dense` keys every chunk has a fragment for each, empty or not."""
     counts = np.add.reduceat(wave.counts, starts) if len(starts) else wave.counts
     if dense is not None:
         table = np.zeros((chunks, dense), np.int64)

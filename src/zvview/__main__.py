@@ -1,0 +1,6 @@
+"""``python -m zvview``: the command line."""
+
+from zvview.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The entrance of the command line: the commands put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zvview.cli.check import check
+from zvview.cli.info import info
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="zvview",
+    help="Look at and check Zarr Vectors stores.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(info)
+app.command()(check)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from zvview import __version__
+
+        typer.echo(f"zvview {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and leave.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    app(prog_name="zvview")

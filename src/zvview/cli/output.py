@@ -1,0 +1,43 @@
+"""What all commands say alike: where they print, errors as one line, and values as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from zvview.errors import ZvviewError
+
+__all__ = ["FAILURE", "make_console", "plain_errors", "print_json"]
+
+FAILURE = 2
+"""Exit code where a command could not do what it was asked."""
+
+_PIPED_WIDTH = 160
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console that does not cut or colour what goes into a file or a pipe."""
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_PIPED_WIDTH)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Show an error of zvview as one line, without a traceback, and leave with :data:`FAILURE`."""
+    try:
+        yield
+    except ZvviewError as error:
+        text = " ".join(str(error).split())
+        make_console(stderr=True).print(f"[bold red]error:[/] [red]{escape(text)}[/]", soft_wrap=True)
+        raise typer.Exit(FAILURE) from None
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=2))

@@ -1,0 +1,157 @@
+"""Reading chunks as they are: pieces of objects, and the links that touch them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zvview.format import names
+from zvview.format.grid import ChunkTable, sort_chunks
+from zvview.geometry.batches import Batch, Points
+from zvview.store.reading.batches import connect, make_batch
+from zvview.store.reading.joints import ManifestJoints
+from zvview.store.reading.links import EndpointTest, LinkSelection, decode_selection, select_links
+from zvview.store.reading.piece_buffer import Surroundings
+from zvview.store.reading.piece_wave import FragmentTest
+from zvview.store.reading.pieces import decode_pieces, read_pieces
+from zvview.store.reading.reader import LevelReader, ReadOptions
+
+__all__ = ["Box", "read_chunks", "read_points", "touches_chunks"]
+
+Box: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Least and greatest corner, each (D,), in stored coordinates."""
+
+
+def read_chunks(
+    reader: LevelReader, coords: NDArray[np.int64], options: ReadOptions, *, box: Box | None = None
+) -> Batch:
+    """The pieces of the chunks at `coords` with all links that touch them; given a box, also those that may cross it.
+
+    Parameters
+    ----------
+    reader : LevelReader
+    coords : (C, sid) int64 array
+    options : ReadOptions
+    box : pair of (D,) arrays, optional
+        In stored coordinates.
+    """
+    wanted = ChunkTable.of(coords)
+    if reader.kind == names.POINT_CLOUD:
+        return read_points(reader, wanted, options)
+    test = touches_chunks(wanted, reader, box)
+    family = reader.links() if reader.is_linked or reader.has_true_bridges else None
+    selection = None if family is None else select_links(family, test, reader.link_attributes(options.attributes))
+    joints = None
+    if reader.is_sequence and family is None and reader.objects is not None:
+        joints = ManifestJoints.of(reader.objects, test)
+    families, others = reader.families(options), _beyond(wanted, selection, joints)
+    # of neighbours the vertices do, unless their pieces matter or their rows may be dead
+    are_rows_enough = box is None and joints is None and reader.layout.metadata.fragments_tile
+    further = families.without_fragments() if are_rows_enough else families
+    asks = [] if selection is None else selection.asks
+    buffer, payloads = read_pieces(
+        reader.hierarchy,
+        families,
+        wanted.coords,
+        extra=[*further.asks(others), *asks] if len(others) else asks,
+        skip_damage=options.skip_damage,
+        cancel=options.cancel,
+    )
+    around = Surroundings(buffer)
+    if len(others):
+        count = len(further.asks(others))
+        around = Surroundings(buffer, decode_pieces(further, others, payloads[:count], skip_damage=options.skip_damage))
+        payloads = payloads[count:]
+    table = None if selection is None else decode_selection(selection, payloads)
+    links, attributes = connect(reader, around, family, table, joints)
+    return _pieces_of(reader, around, links, attributes, options, are_ends_pieces=box is not None)
+
+
+def _beyond(wanted: ChunkTable, selection: LinkSelection | None, joints: ManifestJoints | None) -> NDArray[np.int64]:
+    """Chunks that hold an end of a link but are not wanted themselves."""
+    parts = [x.endpoint_chunks() for x in (selection, joints) if x is not None]
+    parts = [p for p in parts if p.shape[1] == wanted.coords.shape[1]]
+    if not parts:
+        return wanted.coords[:0]
+    chunks = sort_chunks(np.concatenate(parts))
+    return chunks[wanted.find(chunks) < 0]
+
+
+def touches_chunks(wanted: ChunkTable, reader: LevelReader, box: Box | None) -> EndpointTest:
+    """Links with an end in the wanted chunks; given a box, also those between chunks whose common hull meets it."""
+    edges = reader.layout.metadata.chunk_shape
+
+    def test(chunks: NDArray[np.int64]) -> NDArray[np.bool_]:
+        count, width, sid = chunks.shape
+        out = (wanted.find(chunks.reshape(-1, sid)) >= 0).reshape(count, width).any(axis=1)
+        if box is not None:
+            spatial = chunks[:, :, sid - len(edges) :]
+            first, last = np.floor(box[0] / edges), np.floor(box[1] / edges)
+            out |= ((spatial.min(axis=1) <= last) & (spatial.max(axis=1) >= first)).all(axis=1)
+        return out
+
+    return test
+
+
+def read_points(
+    reader: LevelReader, wanted: ChunkTable, options: ReadOptions, test: FragmentTest | None = None
+) -> Points:
+    buffer, _ = read_pieces(
+        reader.hierarchy,
+        reader.families(options),
+        wanted.coords,
+        test=test,
+        skip_damage=options.skip_damage,
+        cancel=options.cancel,
+    )
+    owners = None if test is not None else reader.owners(buffer, options)
+    ids = None if owners is None else np.repeat(np.maximum(owners, names.OWNER_NONE), np.diff(buffer.offsets))
+    return Points(
+        buffer.positions,
+        attributes=buffer.attributes,
+        categories=buffer.categories,
+        object_ids=ids,
+        notes=(*reader.layout.notes, *buffer.notes),
+    )
+
+
+def _pieces_of(
+    reader: LevelReader,
+    around: Surroundings,
+    links: NDArray[np.int64],
+    link_attributes: dict[str, NDArray[Any]],
+    options: ReadOptions,
+    *,
+    are_ends_pieces: bool,
+) -> Batch:
+    """All pieces read for themselves, then the far ends of links, as pieces of one vertex where asked."""
+    buffer, others = around.own, around.others
+    owners = reader.owners(buffer, options)
+    ids = None if owners is None else np.maximum(owners, names.OWNER_NONE)
+    if others is None:
+        return make_batch(
+            reader, buffer, buffer.positions, buffer.attributes, buffer.offsets, ids, links, link_attributes
+        )
+    inner = len(buffer.positions)
+    ends = np.unique(links[links >= inner]) - inner
+    place = np.arange(inner + len(others.positions))
+    place[inner + ends] = inner + np.arange(len(ends))
+    offsets = buffer.offsets
+    if are_ends_pieces:
+        offsets = np.concatenate((offsets, np.arange(inner + 1, inner + len(ends) + 1)))
+        if ids is not None:
+            further = reader.owners(others, options)
+            of_row = np.searchsorted(others.offsets, ends, side="right") - 1
+            more = (
+                np.full(len(ends), names.OWNER_NONE)
+                if further is None
+                else np.maximum(further, names.OWNER_NONE)[of_row]
+            )
+            ids = np.concatenate((ids, more))
+    positions = np.concatenate((buffer.positions, others.positions[ends]))
+    attributes = {n: np.concatenate((v, others.attributes[n][ends])) for n, v in buffer.attributes.items()}
+    buffer = replace(buffer, notes=(*buffer.notes, *others.notes))
+    return make_batch(reader, buffer, positions, attributes, offsets, ids, place[links], link_attributes)
