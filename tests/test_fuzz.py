@@ -1,8 +1,9 @@
 """Damaged stores: whatever a store holds, reading and checking end in a value or in an error of the family.
 
 Golden stores are taken into memory and damaged at random: bytes cut, flipped and overwritten, whole objects deleted or
-swapped, values in metadata replaced. Each damaged store is read in every way and checked, within bounds of memory and time.
-Run as a script for a longer search: ``python tests/test_fuzz.py SECONDS [SEED]``.
+swapped, values in metadata replaced. Each damaged store is read in every way and checked, within bounds of memory and
+time. The search runs in a process of its own, whose memory is limited where the system can do that; for a longer one
+run ``python tests/test_fuzz.py STORES [SEED]``.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from __future__ import annotations
 import copy
 import json
 import random
+import subprocess
 import sys
 import time
 import traceback
-import tracemalloc
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
@@ -22,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -32,11 +32,29 @@ from zvview.store.check import check
 GOLDEN = Path(__file__).parent / "data" / "golden"
 STORES = sorted(path.stem for path in GOLDEN.glob("*.zip"))
 HUGE = (0, -1, 1, 2**31, 2**32 - 1, 2**53, 2**62, 2**63 - 1, -(2**63), 2**64, 10**30)
-TEXTS = ("", "..", "../x", "/etc", "a/b", "\0", "é", "²", "\ud800", "0", "-1", "NaN", "c/0", "x" * 300, "float16", "O", "i8,f4")
+TEXTS = (
+    "",
+    "..",
+    "../x",
+    "/etc",
+    "a/b",
+    "\0",
+    "é",
+    "²",
+    "\ud800",
+    "0",
+    "-1",
+    "NaN",
+    "c/0",
+    "x" * 300,
+    "float16",
+    "O",
+    "i8,f4",
+)
 ODD: tuple[Any, ...] = (None, True, [], {}, [[]], 1.5, float("inf"), float("nan"), -0.0, 1e308, 1e-308, *HUGE, *TEXTS)
 
-MOST_BYTES = 1 << 30  # what may be allocated while one damaged store is read; the largest golden store is 280 kB
-MOST_SECONDS = 20.0
+MOST_BYTES = 3 << 30  # of address space, a third of which the interpreter and its libraries take
+MOST_SECONDS = 20.0  # for one store; a sound one takes a tenth of a second
 
 Objects = dict[str, bytes]
 
@@ -143,7 +161,9 @@ def attempts(store: zvview.Store) -> Iterator[Callable[[], object]]:
                 yield lambda level=level, c=clip, d=on_damage: level.read(box=box, clip=c, on_damage=d)
         yield lambda level=level: level.read_chunks(level.chunks[:3])
         yield lambda level=level: level.read_chunks(level.chunks[:3], [], object_ids=False)
-        yield lambda level=level: level.read_objects(np.zeros(0, int) if level.object_ids is None else level.object_ids[:4])
+        yield lambda level=level: level.read_objects(
+            np.zeros(0, int) if level.object_ids is None else level.object_ids[:4]
+        )
         yield lambda level=level: [level.read_links(delta) for delta in level.link_deltas]
         yield lambda level=level: [level.object_attribute(name) for name in level.object_attribute_names]
         yield lambda level=level: [level.group_attribute(name) for name in level.group_attribute_names]
@@ -161,8 +181,6 @@ def tried(read: Callable[[], object]) -> object:
 def survive(objects: Objects) -> None:
     """Read and check a store in every way, within bounds of memory and time."""
     started = time.perf_counter()
-    tracemalloc.reset_peak()
-    before = tracemalloc.get_traced_memory()[0]
     store = tried(lambda: zvview.open(objects))
     if isinstance(store, zvview.Store):
         reads = attempts(store)
@@ -170,25 +188,19 @@ def survive(objects: Objects) -> None:
             tried(read)  # type: ignore[arg-type]
     findings = check(objects)
     assert all(finding.where and finding.message and finding.remedy for finding in findings)
-    assert tracemalloc.get_traced_memory()[1] - before < MOST_BYTES, "memory"
-    assert time.perf_counter() - started < MOST_SECONDS, "time"
+    assert time.perf_counter() - started < MOST_SECONDS
 
 
-@pytest.fixture(autouse=True)
-def _traced() -> Iterator[None]:
-    tracemalloc.start()
-    yield
-    tracemalloc.stop()
+def test_damaged_stores_end_in_values_or_errors_of_the_family() -> None:
+    run = subprocess.run(
+        [sys.executable, __file__, "250", "1"], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.startswith("250 stores, 0 kinds of failure")
 
 
-@pytest.mark.parametrize("name", STORES)
-def test_damaged_stores_end_in_values_or_errors_of_the_family(name: str) -> None:
-    for seed in range(4):
-        damaged, told = damage(load(name), random.Random(f"{name} {seed}"))
-        try:
-            survive(damaged)
-        except Exception as error:
-            raise AssertionError(f"{name}, seed {seed}: {told}") from error
+def test_golden_stores_have_no_errors_before_they_are_damaged() -> None:
+    assert {name for name in STORES if not check(load(name)).ok} == set()
 
 
 JSON = st.recursive(
@@ -213,30 +225,35 @@ def test_any_json_in_the_place_of_any_metadata_ends_in_a_value_or_an_error(key: 
     survive(objects)
 
 
-def search(seconds: float, seed: int) -> int:
-    """Damage stores for a while and print what went wrong, each place of failure once."""
-    seen: set[str] = set()
+def search(count: int, seed: int) -> int:
+    """Damage so many stores and tell what went wrong, each place of failure once; gives the number of such places."""
+    told_of: dict[str, str] = {}
     rng = random.Random(seed)
-    started, count = time.monotonic(), 0
-    tracemalloc.start()
-    while time.monotonic() - started < seconds:
+    for _ in range(count):
         name, one = rng.choice(STORES), rng.randrange(2**60)
         damaged, told = damage(load(name), random.Random(one))
-        count += 1
         try:
             survive(damaged)
         except Exception as error:
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            inner = [f for f in traceback.extract_tb(error.__traceback__) if "zvview" in f.filename][-1]
-            where = f"{type(error).__name__} {inner.filename}:{inner.lineno} {error if 'assert' in str(last.line) else ''}"
-            if where not in seen:
-                seen.add(where)
-                print(f"--- {name} {one}: {told}\n{where}: {error!r:.300}", flush=True)
-                traceback.print_exception(error, limit=-6)
-    print(f"{count} stores, {len(seen)} kinds of failure")
-    return len(seen)
+            inner = [
+                f for f in traceback.extract_tb(error.__traceback__) if "zvview" in f.filename or "tests" in f.filename
+            ]
+            where = f"{type(error).__name__} at {inner[-1].filename}:{inner[-1].lineno}"
+            told_of.setdefault(where, f"{name} {one}: {told}\n{''.join(traceback.format_exception(error, limit=-6))}")
+    print(f"{count} stores, {len(told_of)} kinds of failure", *(f"--- {k}\n{v}" for k, v in told_of.items()), sep="\n")
+    return len(told_of)
+
+
+def limit_memory() -> None:
+    """Let allocations beyond the limit fail, where the system can do that."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
 
 
 if __name__ == "__main__":
     warnings.simplefilter("error")
-    sys.exit(bool(search(float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)))
+    limit_memory()
+    sys.exit(bool(search(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)))

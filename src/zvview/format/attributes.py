@@ -68,11 +68,11 @@ class Categories:
             found = f"code {codes[bad].flat[0]}"
             raise DamagedError("categories", found=found, expected=f"0 to {len(self.labels) - 1} or {self.missing}")
         table = np.array([*self.labels, None], object)
-        return table[np.where(absent, len(self.labels), codes)]  # type: ignore[no-any-return]
+        return np.asarray(table[np.where(absent, len(self.labels), codes)], object)
 
 
 def encode_categories(values: ArrayLike) -> tuple[NDArray[np.integer], Categories]:
-    """Codes and sorted labels of text values, None (or NaN) being "missing", in the smallest dtype that the format uses."""
+    """Codes and sorted labels of text values, None (or NaN) being "missing", in the smallest dtype of the format."""
     flat = np.asarray(values, object)
     absent = np.array([v is None or v != v for v in flat.ravel()], bool).reshape(flat.shape)
     texts = np.where(absent, "", flat)
@@ -208,4 +208,4 @@ def absent_value(dtype: np.dtype[Any]) -> Any:
 def find_absent(values: NDArray[Any], marker: object) -> NDArray[np.bool_]:
     """Rows of `values` (n,) or (n, C) in which every channel equals the absent `marker`: (n,) bool."""
     same = np.isnan(values) if values.dtype.kind == "f" and marker != marker else values == marker
-    return same if same.ndim == 1 else same.all(axis=1)
+    return np.asarray(same if same.ndim == 1 else same.all(axis=1), np.bool_)

@@ -140,7 +140,7 @@ class Pieces(Batch):
         The object of each piece; -1 where a piece has none or several.
     """
 
-    offsets: NDArray[np.int64] = field(default=None)  # type: ignore[assignment]
+    offsets: NDArray[np.int64] = field(default=None)  # type: ignore[arg-type]
     object_ids: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
@@ -176,7 +176,7 @@ class Polylines(Pieces):
 
     kind: ClassVar[str] = names.POLYLINE
 
-    bridges: NDArray[np.int64] = field(default=None)  # type: ignore[assignment]
+    bridges: NDArray[np.int64] = field(default=None)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
         Pieces.__post_init__(self)
@@ -239,7 +239,7 @@ class Graph(Pieces):
 
     kind: ClassVar[str] = names.GRAPH
 
-    edges: NDArray[np.int64] = field(default=None)  # type: ignore[assignment]
+    edges: NDArray[np.int64] = field(default=None)  # type: ignore[arg-type]
     link_attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -295,7 +295,7 @@ class Mesh(Pieces):
 
     kind: ClassVar[str] = names.MESH
 
-    faces: NDArray[np.int64] = field(default=None)  # type: ignore[assignment]
+    faces: NDArray[np.int64] = field(default=None)  # type: ignore[arg-type]
     link_attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:

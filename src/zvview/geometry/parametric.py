@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from zvview.errors import InvalidInputError
+from zvview.errors import InvalidInputError, MissingError
 
 __all__ = ["BUILT_IN_TYPES", "ParametricObjects", "ParametricType"]
 
@@ -74,3 +74,37 @@ class ParametricObjects:
     def __len__(self) -> int:
         """Number of objects, n."""
         return len(self.type_ids)
+
+    @classmethod
+    def of(
+        cls,
+        objects: Iterable[tuple[str, ArrayLike]],
+        *,
+        types: Mapping[int, ParametricType] = BUILT_IN_TYPES,
+        **kwargs: Any,
+    ) -> ParametricObjects:
+        """Objects given as (name of the type, coefficients), such as ``("sphere", (0, 0, 0, 1))``.
+
+        Raises
+        ------
+        MissingError
+            A type of another name.
+        InvalidInputError
+            Too few or too many coefficients for the type.
+        """
+        ids = {entry.name: number for number, entry in types.items()}
+        given = [(name, np.asarray(values, np.float64).ravel()) for name, values in objects]
+        table = np.full((len(given), max((len(t.coefficients) for t in types.values()), default=0)), np.nan)
+        for row, (name, values) in enumerate(given):
+            if name not in ids:
+                raise MissingError("parametric type", name, ids)
+            expected = types[ids[name]].coefficients
+            if len(values) != len(expected):
+                raise InvalidInputError(f"a {name} has the coefficients {', '.join(expected)}, not {len(values)} values")
+            table[row, : len(values)] = values
+        return cls(np.array([ids[name] for name, _ in given], np.int64), table, types=types, **kwargs)
+
+    def named(self, row: int) -> dict[str, float]:
+        """Coefficients of the object in `row` by their names."""
+        names = self.types[int(self.type_ids[row])].coefficients
+        return dict(zip(names, self.coefficients[row, : len(names)].tolist(), strict=True))

@@ -195,7 +195,7 @@ class GridArray:
 
     def _cells(self, coords: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Array indices of chunk coordinates and whether the grid holds them."""
-        inside = ((coords >= self._origin) & (coords < self._origin + self._shape)).all(axis=1)
+        inside = np.asarray(((coords >= self._origin) & (coords < self._origin + self._shape)).all(axis=1))
         return np.where(inside[:, None], coords - self._origin, 0), inside
 
     def _keys(self, index: NDArray[np.int64]) -> list[str]:

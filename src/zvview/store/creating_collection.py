@@ -84,7 +84,7 @@ class NewCollection:
         InvalidInputError
             A name that is taken, or no plain name of a folder.
         """
-        if name in self._members or name in (names.INDEX, names.ZARR_JSON) or "/" in name:
+        if not name or name in self._members or name in (names.INDEX, names.ZARR_JSON) or "/" in name:
             raise InvalidInputError(f"{name!r} is taken or is no name for a store in a collection")
         sink = PrefixedSink(self._sink, name)
         self._members.append(name)

@@ -156,7 +156,13 @@ class DottedCells:
         """Read the documents and keep what they say; of a damaged one the error, for :meth:`plan` to raise."""
         for (name, _), data in zip(requests, answers, strict=True):
             path = name.rpartition("/")[0]
-            self._cells[path.rpartition("/")[2]] = None if data is None else self._parse(bytes(data), path)
+            self._cells[path.rpartition("/")[2]] = self._miss(path) if data is None else self._parse(bytes(data), path)
+
+    def _miss(self, path: str) -> DamagedError | None:
+        """Why a listed cell has no document: it was lost, or only an empty folder is left of the cell."""
+        if not self._hierarchy.source.list_names(path):
+            return None
+        return DamagedError("cell", found="no document", expected="an array", array=document_key(path))
 
     def _parse(self, data: bytes, path: str) -> _Cell | DamagedError:
         if data not in self._parsed:

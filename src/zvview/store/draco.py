@@ -17,8 +17,8 @@ from zvview.errors import DamagedError, UnsupportedError
 __all__ = ["DRACO_NOTE", "decode_draco"]
 
 DRACO_NOTE = (
-    "vertices are compressed with Draco, which may reorder them: faces inside chunks are shown; faces across chunks and "
-    "vertex attributes cannot be trusted and are left out, and the objects of a chunk cannot be told apart"
+    "vertices are compressed with Draco, which may reorder them: faces inside chunks are shown; faces across chunks "
+    "and vertex attributes cannot be trusted and are left out, and the objects of a chunk cannot be told apart"
 )
 
 _MAGIC = b"DRACO"
@@ -60,7 +60,7 @@ def decode_draco(cells: Sequence[NDArray[np.uint8]]) -> tuple[list[NDArray[np.fl
 
 def _import_decoder() -> ModuleType:
     try:
-        import DracoPy
+        import DracoPy  # type: ignore[import-not-found]
     except ImportError as error:
         raise UnsupportedError(
             "the vertices are compressed with Draco; install zvview with the extra 'draco' to read them"

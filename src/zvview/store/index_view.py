@@ -1,7 +1,7 @@
 """Reading zvview's own index: what is known of a store before its arrays are opened.
 
-The index is a hint. Another writer makes it stale, so that it may steer plans, counts and colour limits, but what it says
-of metadata is compared with the real documents before anything read with it is handed out.
+The index is a hint. Another writer makes it stale, so that it may steer plans, counts and colour limits, but what it
+says of metadata is compared with the real documents before anything read with it is handed out.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def read_index(source: Source) -> IndexView | None:
 
 
 def parse_index(answers: list[Buffer | None]) -> IndexView | None:
-    """The index from the answers to :data:`INDEX_REQUESTS`; None where there is none, or a damaged one, which hides nothing."""
+    """The index from the answers to :data:`INDEX_REQUESTS`; None where there is none, or a damaged one."""
     group, array, cell = answers
     if group is None or array is None or cell is None:
         return None
@@ -87,7 +87,7 @@ def _parse(group: Mapping[str, Any], array: Mapping[str, Any], cell: Buffer) -> 
     (data,) = decode_wave([cell], [codecs.chain])
     columns = as_int(as_mapping({"n": array["shape"][-1]}, _PART, "shape")["n"], _PART, "shape", minimum=3)
     rows = as_int(array["shape"][0], _PART, "shape", minimum=0)
-    table = np.frombuffer(data, "<i8") if data is not None else np.empty(0, "<i8")
+    table = np.frombuffer(memoryview(data), "<i8") if data is not None else np.empty(0, "<i8")
     if rows * columns > len(table):
         return None
     table = table[: rows * columns].reshape(-1, columns)
@@ -100,7 +100,7 @@ def _parse(group: Mapping[str, Any], array: Mapping[str, Any], cell: Buffer) -> 
         document = dict(as_mapping(document, _PART, path))
         attributes = dict(as_mapping(document.get("attributes") or {}, _PART, path))
         level_text = path.split("/", 1)[0]
-        if attributes.get(names.NONEMPTY_CHUNKS) is True and level_text.isdigit():
+        if attributes.get(names.NONEMPTY_CHUNKS) is True and level_text.isascii() and level_text.isdigit():
             attributes[names.NONEMPTY_CHUNKS] = chunks.get(int(level_text), np.empty((0, columns - 2), np.int64))
         document["attributes"] = attributes
         documents[path] = document
@@ -112,6 +112,6 @@ def _parse(group: Mapping[str, Any], array: Mapping[str, Any], cell: Buffer) -> 
     statistics = {
         int(k): as_mapping(as_mapping(v, _PART, k).get("attributes") or {}, _PART, k)
         for k, v in levels.items()
-        if k.isdigit()
+        if k.isascii() and k.isdigit()
     }
     return IndexView(documents, fingerprints, chunks, counts, statistics)

@@ -191,7 +191,8 @@ class Layout09:
         layout = attributes.get("layout", names.LAYOUT_V1)
         if layout not in (names.LAYOUT_V1, names.LAYOUT_V2, names.LAYOUT_DENSE):
             raise UnsupportedError(
-                f"{path} has layout {layout!r}; zvview reads {names.LAYOUT_V1}, {names.LAYOUT_V2} and {names.LAYOUT_DENSE}"
+                f"{path} has layout {layout!r}; zvview reads "
+                f"{names.LAYOUT_V1}, {names.LAYOUT_V2} and {names.LAYOUT_DENSE}"
             )
         return ObjectRows09(self._hierarchy, path, attributes, self.metadata.sid_ndim)
 

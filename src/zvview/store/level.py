@@ -226,9 +226,9 @@ class Level:
         groups : iterable of int or str, optional
             Groups, by number or name, of which an object must be a member.
         clip : "exact", "objects" or "chunks"
-            ``exact`` cuts points exactly and keeps the segments, edges and faces that touch the box, also where no vertex
-            lies inside; ``objects`` returns every object that touches it whole; ``chunks`` returns the chunks that meet
-            it as they are: pieces of objects with the links that bridge them, the fastest form, for viewers.
+            ``exact`` cuts points exactly and keeps the segments, edges and faces that touch the box, also where no
+            vertex lies inside; ``objects`` returns every object that touches it whole; ``chunks`` returns the chunks
+            that meet it as they are: pieces of objects with the links that bridge them, the fastest form, for viewers.
         object_ids : bool
             With ``chunks``, whether pieces must carry their objects where only the manifests tell them.
         """

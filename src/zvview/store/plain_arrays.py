@@ -1,4 +1,4 @@
-"""Whole arrays that are not split by chunks of space: typed ones, and 1-D arrays of byte rows (format reference 7.4, 8)."""
+"""Whole arrays, not split by chunks of space: typed ones, and 1-D ones of byte rows (format reference 7.4, 8)."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ByteRows", "fill_value_of", "read_plain_array"]
 
-# Chunks that hold nothing but the fill value are not stored, so that the shape alone may announce more than any memory holds:
-# at most this much, and 64 times what is really there, is allocated.
+# Chunks that hold nothing but the fill value are not stored, so that the shape alone may announce more than any memory
+# holds: at most this much, and 64 times what is really there, is allocated.
 _FREE_BYTES = 256 << 20
 _MOST_FILL = 64
 _MOST_CHUNKS = 1 << 20
@@ -88,14 +88,14 @@ def read_plain_array(
         raise DamagedError("chunk", found=found, expected=f"{size}", array=path, cell=layout.key(indexes[bad[0]]))
     _check_size(layout, dtype.itemsize, sum(memoryview(d).nbytes for d in raw if d is not None))
     if len(raw) == 1 and raw[0] is not None and layout.shape == layout.chunk:
-        return np.frombuffer(raw[0], dtype).reshape(layout.shape)
+        return np.frombuffer(memoryview(raw[0]), dtype).reshape(layout.shape)
     out = np.full(layout.shape, fill_value_of(document, dtype), dtype)
     for index, data in zip(indexes, raw, strict=True):
         if data is not None:
             spans = [
                 slice(i * c, min((i + 1) * c, n)) for i, c, n in zip(index, layout.chunk, layout.shape, strict=True)
             ]
-            block = np.frombuffer(data, dtype).reshape(layout.chunk)
+            block = np.frombuffer(memoryview(data), dtype).reshape(layout.chunk)
             out[tuple(spans)] = block[tuple(slice(0, s.stop - s.start) for s in spans)]
     return out
 
@@ -165,7 +165,7 @@ def _json(document: Mapping[str, Any]) -> bytes:
 
 
 class ByteRows:
-    """A 1-D array of byte rows: manifests and groups. The chunks that were read are kept, with the offsets of their rows.
+    """A 1-D array of byte rows: manifests and groups. Chunks that were read are kept, with the offsets of their rows.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ class ByteRows:
                 self._tables[chunk] = RowTable(np.empty(0, np.uint8), none, none)
                 continue
             try:
-                table = split_rows(data)
+                table = split_rows(memoryview(data))
             except DamagedError as error:
                 raise error.at(key) from None
             if len(table) not in (used, per):  # the last chunk holds all its rows or only those inside the array

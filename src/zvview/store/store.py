@@ -275,12 +275,11 @@ class Store:
 
     def _level_paths(self) -> dict[int, str]:
         """Path of each level's group; the root's children whose name is an integer (1)."""
-        declared = [*self.metadata.scales, "0"]  # where nothing lists the real ones
-        found = {}
-        for name in self._hierarchy.children("", declared):
-            match = _LEVEL.fullmatch(name)
-            if match and (self.metadata.is_old_layout or name == match[1]):
-                found[int(match[1])] = name
+        known = self._hierarchy.names("")
+        candidates = [*self.metadata.scales, "0"] if known is None else known
+        named = {n: m for n in candidates if (m := _LEVEL.fullmatch(n)) and (self.metadata.is_old_layout or n == m[1])}
+        documents = self._hierarchy.documents(list(named))
+        found = {int(m[1]): n for (n, m), d in zip(named.items(), documents, strict=True) if d is not None}
         return dict(sorted(found.items()))
 
     def _levels(self) -> dict[int, LevelMetadata]:

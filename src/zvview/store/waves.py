@@ -144,7 +144,7 @@ def _decode(
     try:
         raw = decode_wave(cells, chains)
         if all(array.is_vlen for array, _ in asks):  # one call for all: its cost is the calls, not the cells
-            payloads = unwrap_cells(raw)
+            payloads = unwrap_cells([None if cell is None else memoryview(cell) for cell in raw])
         else:
             payloads = _unwrap_some(asks, raw, bounds)
     except DamagedError as error:

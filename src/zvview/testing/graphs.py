@@ -74,31 +74,34 @@ def _neighbours(
     owner = np.zeros(recipe.size, np.int64) if points.object_ids is None else points.object_ids
     order = np.argsort(owner, kind="stable")
     positions, owner = points.positions[order], owner[order]
-    edges = np.unique(np.concatenate([_near_pairs(positions, owner, shift) for shift in (0.0, 0.37)]), axis=0)
+    codes = np.unique(np.concatenate([_near_pairs(positions, owner, shift) for shift in (0.0, 0.37)]))
+    edges = np.stack(np.divmod(codes, recipe.size), axis=1)
     offsets = np.searchsorted(owner, np.arange(count + 1))
     degree = np.bincount(edges.ravel(), minlength=recipe.size)
     return positions, offsets, edges, np.sqrt(degree.astype(np.float32))
 
 
 def _near_pairs(positions: NDArray[np.float32], owner: NDArray[np.int64], shift: float) -> NDArray[np.int64]:
-    """Each row with the nearest rows of its object among those close by along a curve, smaller row first, (M, 2)."""
+    """Codes ``smaller row * N + larger row`` of each row with the nearest of its object close by along a curve."""
+    size = len(positions)
+    reach = min(_REACH, size - 1)
+    if not reach:
+        return np.empty(0, np.int64)
     order = np.lexsort((_curve_codes(positions, shift), owner))
-    ahead = np.arange(1, min(_REACH, len(order) - 1) + 1)
-    steps = np.concatenate((-ahead[::-1], ahead))
-    found = np.clip(np.arange(len(order))[:, None] + steps, 0, len(order) - 1)
-    where = positions[order]
-    distance = np.zeros(found.shape, np.float32)
-    for d in range(positions.shape[1]):
-        column = np.ascontiguousarray(where[:, d])
-        distance += np.square(column[found] - column[:, None])
-    is_other = (owner[order][found] != owner[order][:, None]) | (found == np.arange(len(order))[:, None])
-    distance[is_other] = np.inf
-    most = min(_NEIGHBOURS, len(steps))
-    best = np.argpartition(distance, most - 1, axis=1)[:, :most] if most else np.empty((len(order), 0), np.int64)
+    where, owner = positions[order], owner[order]
+    distance = np.full((size, 2 * reach), np.inf, np.float32)  # to those before and after
+    for step in range(1, reach + 1):
+        between = where[step:] - where[:-step]
+        square = np.einsum("nd,nd->n", between, between)
+        square[owner[step:] != owner[:-step]] = np.inf
+        distance[step:, reach - step] = distance[:-step, reach + step - 1] = square
+    best = np.argpartition(distance, min(_NEIGHBOURS, 2 * reach) - 1, axis=1)[:, :_NEIGHBOURS]
     is_near = np.isfinite(np.take_along_axis(distance, best, axis=1))
-    others = order[np.take_along_axis(found, best, axis=1)]
-    pairs = np.stack((np.broadcast_to(order[:, None], best.shape), others), axis=2)
-    return np.sort(pairs[is_near], axis=1)
+    steps = np.concatenate((np.arange(-reach, 0), np.arange(1, reach + 1)))
+    row, column = np.nonzero(is_near)
+    a, b = order[row], order[row + steps[best[row, column]]]
+    codes: NDArray[np.int64] = np.minimum(a, b) * size + np.maximum(a, b)
+    return codes
 
 
 def _curve_codes(positions: NDArray[np.float32], shift: float) -> NDArray[np.int64]:

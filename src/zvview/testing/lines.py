@@ -29,8 +29,8 @@ P = TypeVar("P", bound=Polylines)
 def make_polylines(recipe: Recipe, cls: type[P]) -> P:
     """Lines that run together in six bundles, line i in bundle ``i % 6``, fanning out towards both ends.
 
-    Attributes: ``fa`` (float32), anisotropy, high in the middle of a bundle, and ``direction`` (N, D) uint8, how much of
-    the tangent lies along each axis, as tractography colours lines.
+    Attributes: ``fa`` (float32), anisotropy, high in the middle of a bundle, and ``direction`` (N, D) uint8, the
+    share of each axis in the tangent, as tractography colours lines.
     """
     recipe.choose("bundles")
     recipe.need_axes(2, 16)
@@ -91,7 +91,7 @@ def _along(rng: np.random.Generator, counts: NDArray[np.int64], offsets: NDArray
 def _curve(
     rng: np.random.Generator, line: NDArray[np.int64], along: NDArray[np.float32], fan: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """One coordinate of each vertex and its change along the bundle: a cubic; lines run beside it and waver a little."""
+    """One coordinate of each vertex and its change along the bundle: a cubic; lines waver beside it."""
     lines = int(line[-1]) + 1
     bundle = np.arange(lines) % len(GROUP_NAMES)
     control = rng.uniform(0.1 * EXTENT, 0.9 * EXTENT, (4, len(GROUP_NAMES)))

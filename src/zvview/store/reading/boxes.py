@@ -18,7 +18,7 @@ from zvview.store.reading.objects import read_objects
 from zvview.store.reading.piece_wave import FragmentTest
 from zvview.store.reading.reader import LevelReader, ReadOptions
 
-__all__ = ["find_objects_in_box", "objects_near", "read_box", "read_objects_in_box"]
+__all__ = ["are_owners_known", "find_objects_in_box", "read_box", "read_objects_in_box"]
 
 
 def read_box(reader: LevelReader, box: Box, options: ReadOptions) -> Batch:
@@ -30,11 +30,11 @@ def read_box(reader: LevelReader, box: Box, options: ReadOptions) -> Batch:
         test = _bin_test(reader, box) if reader.objects is None else None
         return clip_to_box(read_points(reader, ChunkTable.of(inside), options, test), *box)
     if reader.is_sequence and not reader.has_true_bridges and reader.objects is not None:
-        return clip_to_box(read_objects(reader, objects_near(reader, box), options), *box)
+        return clip_to_box(read_objects(reader, _objects_near(reader, box), options), *box)
     return clip_to_box(read_chunks(reader, inside, options, box=box), *box)
 
 
-def objects_near(reader: LevelReader, box: Box) -> NDArray[np.int64]:
+def _objects_near(reader: LevelReader, box: Box) -> NDArray[np.int64]:
     """Rows of the objects that may touch the box: with a piece in its chunks, or a link that may cross it."""
     objects, layout = reader.objects, reader.layout
     assert objects is not None
@@ -55,8 +55,8 @@ def objects_near(reader: LevelReader, box: Box) -> NDArray[np.int64]:
 
 
 def read_objects_in_box(reader: LevelReader, box: Box, rows: NDArray[np.int64], options: ReadOptions) -> Batch:
-    """What of the objects at `rows` touches the box, cut exactly; each object has its own of vertices that they share."""
-    return clip_to_box(read_objects(reader, np.intersect1d(rows, objects_near(reader, box)), options), *box)
+    """What of the objects at `rows` touches the box, cut exactly; vertices that objects share come once for each."""
+    return clip_to_box(read_objects(reader, np.intersect1d(rows, _objects_near(reader, box)), options), *box)
 
 
 def find_objects_in_box(reader: LevelReader, box: Box, options: ReadOptions) -> NDArray[np.int64]:
@@ -65,18 +65,16 @@ def find_objects_in_box(reader: LevelReader, box: Box, options: ReadOptions) -> 
     assert objects is not None
     options = replace(options, attributes=(), object_ids=True)
     batch = read_box(reader, box, options)
-    if (
-        owners_of_batch(batch) is None or (owners_of_batch(batch) == names.OWNER_NONE).any()
-    ):  # shared pieces tell no owner
+    if not are_owners_known(batch):
         batch = read_objects_in_box(reader, box, np.arange(len(objects.ids)), options)
-    ids = owners_of_batch(batch)
-    return np.empty(0, np.int64) if ids is None else np.sort(objects.rows_of(np.unique(ids)))
+    assert isinstance(batch, Points | Pieces) and batch.object_ids is not None
+    return np.flatnonzero(np.isin(objects.ids, batch.object_ids))
 
 
-def owners_of_batch(batch: Batch) -> NDArray[np.int64] | None:
-    """Object ids of the points or pieces of a batch."""
+def are_owners_known(batch: Batch) -> bool:
+    """Whether each point or piece of a batch belongs to one object; it may belong to several, or to none."""
     assert isinstance(batch, Points | Pieces)
-    return batch.object_ids
+    return batch.object_ids is not None and bool((batch.object_ids != names.OWNER_NONE).all())
 
 
 def _bin_test(reader: LevelReader, box: Box) -> FragmentTest | None:

@@ -86,7 +86,7 @@ def touches_chunks(wanted: ChunkTable, reader: LevelReader, box: Box | None) -> 
 
     def test(chunks: NDArray[np.int64]) -> NDArray[np.bool_]:
         count, width, sid = chunks.shape
-        out = (wanted.find(chunks.reshape(-1, sid)) >= 0).reshape(count, width).any(axis=1)
+        out = np.asarray((wanted.find(chunks.reshape(-1, sid)) >= 0).reshape(count, width).any(axis=1))
         if box is not None:
             spatial = chunks[:, :, sid - len(edges) :]
             first, last = np.floor(box[0] / edges), np.floor(box[1] / edges)
@@ -99,6 +99,7 @@ def touches_chunks(wanted: ChunkTable, reader: LevelReader, box: Box | None) -> 
 def read_points(
     reader: LevelReader, wanted: ChunkTable, options: ReadOptions, test: FragmentTest | None = None
 ) -> Points:
+    """The points of the wanted chunks, in fragments that pass `test` where given; those then carry no objects."""
     buffer, _ = read_pieces(
         reader.hierarchy,
         reader.families(options),
@@ -108,7 +109,7 @@ def read_points(
         cancel=options.cancel,
     )
     owners = None if test is not None else reader.owners(buffer, options)
-    ids = None if owners is None else np.repeat(np.maximum(owners, names.OWNER_NONE), np.diff(buffer.offsets))
+    ids = None if owners is None else np.repeat(owners, np.diff(buffer.offsets))
     return Points(
         buffer.positions,
         attributes=buffer.attributes,
@@ -129,12 +130,10 @@ def _pieces_of(
 ) -> Batch:
     """All pieces read for themselves, then the far ends of links, as pieces of one vertex where asked."""
     buffer, others = around.own, around.others
-    owners = reader.owners(buffer, options)
-    ids = None if owners is None else np.maximum(owners, names.OWNER_NONE)
+    ids = reader.owners(buffer, options)
     if others is None:
-        return make_batch(
-            reader, buffer, buffer.positions, buffer.attributes, buffer.offsets, ids, links, link_attributes
-        )
+        values = buffer.attributes
+        return make_batch(reader, buffer, buffer.positions, values, buffer.offsets, ids, links, link_attributes)
     inner = len(buffer.positions)
     ends = np.unique(links[links >= inner]) - inner
     place = np.arange(inner + len(others.positions))
@@ -145,11 +144,7 @@ def _pieces_of(
         if ids is not None:
             further = reader.owners(others, options)
             of_row = np.searchsorted(others.offsets, ends, side="right") - 1
-            more = (
-                np.full(len(ends), names.OWNER_NONE)
-                if further is None
-                else np.maximum(further, names.OWNER_NONE)[of_row]
-            )
+            more = np.full(len(ends), names.OWNER_NONE) if further is None else further[of_row]
             ids = np.concatenate((ids, more))
     positions = np.concatenate((buffer.positions, others.positions[ends]))
     attributes = {n: np.concatenate((v, others.attributes[n][ends])) for n, v in buffer.attributes.items()}

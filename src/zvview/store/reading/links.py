@@ -43,7 +43,7 @@ class LinkSelection:
 
     @property
     def asks(self) -> list[CellAsk]:
-        """What to read, in the order that :func:`decode_selection` takes the payloads: records, then their attributes."""
+        """What to read, in the order in which :func:`decode_selection` takes it: records, then their attributes."""
         out: list[CellAsk] = []
         for array, coords in self.picks:
             out.append((array.cells, coords))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from zvview.cancel import CancelToken
 from zvview.errors import DamagedError, MissingError
@@ -47,7 +48,7 @@ class ObjectTable:
         """Object id of each row, (M,) int64."""
         return self._rows.ids
 
-    def rows_of(self, ids: ArrayLike | Iterable[int]) -> NDArray[np.int64]:
+    def rows_of(self, ids: NDArray[Any] | Iterable[int]) -> NDArray[np.int64]:
         """Row of each object id.
 
         Raises
@@ -55,13 +56,13 @@ class ObjectTable:
         MissingError
             The level has no object of such an id.
         """
-        wanted = np.asarray(list(ids) if not isinstance(ids, np.ndarray) else ids).reshape(-1)
+        wanted = (ids if isinstance(ids, np.ndarray) else np.array(list(ids))).reshape(-1)
         if not len(wanted):
             return np.empty(0, np.int64)
-        if wanted.dtype.kind not in "iu" or (wanted.dtype == np.uint64 and wanted.max() > np.iinfo(np.int64).max):
-            raise MissingError(
-                "object", wanted.max() if wanted.dtype.kind == "u" else wanted[0], self.ids[:21].tolist()
-            )
+        if wanted.dtype.kind not in "iu":
+            raise MissingError("object", wanted[0], self.ids[:21].tolist())
+        if wanted.max() > np.iinfo(np.int64).max:
+            raise MissingError("object", int(wanted.max()), self.ids[:21].tolist())
         wanted = wanted.astype(np.int64)  # beside unsigned ids numpy would compare as float64, and mistake long labels
         with self._lock:
             if self._order is None:
@@ -99,7 +100,7 @@ class ObjectTable:
         Returns
         -------
         (F,) int64 array
-            -1 where no object owns the fragment, -2 where several do.
+            -1 where no object owns the fragment, or several do.
         """
         owners = self._reverse(cancel)
         counts = np.diff(first)
@@ -110,7 +111,7 @@ class ObjectTable:
         out = np.full(len(key), names.OWNER_NONE, np.int64)
         found = np.flatnonzero(right > left)
         least, most = owners.rows[left[found]], owners.rows[right[found] - 1]
-        out[found] = np.where(least == most, self.ids[least], names.OWNER_SEVERAL)
+        out[found] = np.where(least == most, self.ids[least], names.OWNER_NONE)
         return out
 
     def owners_in(self, chunks: ChunkTable, cancel: CancelToken | None = None) -> NDArray[np.int64]:

@@ -22,10 +22,10 @@ __all__ = ["read_objects"]
 
 
 def read_objects(reader: LevelReader, rows: NDArray[np.int64], options: ReadOptions) -> Batch:
-    """Whole objects, by the rows of the object index, each one piece (points: their vertices one object after the other).
+    """Whole objects by the rows of the object index, each one piece (points: the vertices of one after the other).
 
-    Rows of absent objects give no piece; a line of fewer than two vertices gives none either. Where objects share vertices
-    each has its own, with the links among those.
+    Rows of absent objects give no piece; a line of fewer than two vertices gives none either. Where objects share
+    vertices each has its own, with the links among those.
     """
     objects = reader.objects
     assert objects is not None
@@ -107,7 +107,7 @@ def _links_of_objects(
     keys, first = np.unique(owner * count + picked, return_index=True)
     by_row = np.argsort(keys % count, kind="stable")
     rows, owners = keys[by_row] % count, keys[by_row] // count
-    left, right = (np.searchsorted(rows, links[:, 0], side=side) for side in ("left", "right"))  # type: ignore[call-overload]
+    left, right = (np.searchsorted(rows, links[:, 0], side=side) for side in ("left", "right"))
     times = right - left
     index = np.repeat(np.arange(len(links)), times)
     of_object = owners[np.repeat(left - (np.cumsum(times) - times), times) + np.arange(times.sum())]
@@ -130,6 +130,6 @@ def _links_among(reader: LevelReader, coords: NDArray[np.int64], options: ReadOp
 
     def test(chunks: NDArray[np.int64]) -> NDArray[np.bool_]:
         count, width, sid = chunks.shape
-        return (table.find(chunks.reshape(-1, sid)) >= 0).reshape(count, width).all(axis=1)
+        return np.asarray((table.find(chunks.reshape(-1, sid)) >= 0).reshape(count, width).all(axis=1))
 
     return select_links(family, test, reader.link_attributes(options.attributes))

@@ -100,8 +100,8 @@ def _vertices(
     if families.is_draco:
         try:
             positions, faces = decode_draco(cells)
-        except DamagedError as error:
-            raise locate_error(error, families.vertices.path, coords) from None
+        except DamagedError as damage:
+            raise locate_error(damage, families.vertices.path, coords) from None
         return [p.astype(families.dtype, copy=False) for p in positions], faces
     row_bytes = families.dtype.itemsize * families.ndim
     sizes = np.fromiter(map(len, cells), np.int64, len(cells))
@@ -160,7 +160,7 @@ def _rows(
 def _joiner(
     fragments: FragmentTable, stored: NDArray[np.int64], selected: NDArray[np.bool_] | None
 ) -> Callable[[list[NDArray[Any]]], list[NDArray[Any]]]:
-    """A function from one array for each cell of a wave to the rows of the (selected) fragments, as arrays to be joined."""
+    """A function from an array for each cell of a wave to the rows of the (selected) fragments, in arrays to join."""
     if selected is None and bool(fragments.tiles(stored).all()):
         return lambda cells: cells
     index = np.arange(len(fragments.counts)) if selected is None else np.flatnonzero(selected)

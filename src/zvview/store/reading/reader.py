@@ -107,9 +107,9 @@ class LevelReader:
     def has_true_bridges(self) -> bool:
         """Whether the links of a level of lines are those that its manifests imply.
 
-        Bulk writers store them, and claim with ``fragments_tile`` that nothing was written since. Edits by others may leave
-        records behind; then the manifests tell. They always do for single lines: there the reference (0.9.2) writes the
-        number of an end's fragment where its row belongs.
+        Bulk writers store them, and claim with ``fragments_tile`` that nothing was written since. Edits by others may
+        leave records behind; then the manifests tell. They always do for single lines: there the reference (0.9.2)
+        writes the number of an end's fragment where its row belongs.
         """
         return (
             self.kind != names.LINE
@@ -183,7 +183,12 @@ class LevelReader:
         )
 
     def owners(self, buffer: PieceBuffer, options: ReadOptions) -> NDArray[np.int64] | None:
-        """Object id of each fragment of `buffer`, -1 for none and -2 for several; None where it is not to be had."""
-        if buffer.owners is not None or not options.object_ids or self.objects is None:
-            return buffer.owners
+        """Object id of each fragment of `buffer`, -1 for none or several; None where it is not to be had."""
+        told = buffer.owners
+        if told is not None:
+            is_marked = (told == names.OWNER_NONE) | (told == names.OWNER_SEVERAL)
+            if not (is_marked.any() and self.objects is not None and (self.objects.ids < 0).any()):
+                return np.where(is_marked, names.OWNER_NONE, told)
+        if self.objects is None or not (options.object_ids or told is not None):
+            return None
         return self.objects.owners_of(buffer.chunks, buffer.first, options.cancel)

@@ -7,11 +7,10 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.format import names
 from zvview.format.grid import chunks_in_box
 from zvview.geometry.batches import Batch
 from zvview.geometry.select import keep_objects
-from zvview.store.reading.boxes import find_objects_in_box, owners_of_batch, read_box, read_objects_in_box
+from zvview.store.reading.boxes import are_owners_known, find_objects_in_box, read_box, read_objects_in_box
 from zvview.store.reading.chunks import Box, read_chunks
 from zvview.store.reading.objects import read_objects
 from zvview.store.reading.reader import LevelReader, ReadOptions
@@ -36,30 +35,23 @@ def read_level(
     clip : "exact", "objects" or "chunks"
     options : ReadOptions
     """
-    if clip == "chunks":
-        chunks = reader.layout.vertices.chunks
-        if box is not None:
-            chunks = chunks[chunks_in_box(chunks, reader.layout.metadata.chunk_shape, *box)]
-        batch = read_chunks(reader, chunks, options)
+    chunks, objects = reader.layout.vertices.chunks, reader.objects
+    if clip == "chunks" and box is not None:
+        chunks = chunks[chunks_in_box(chunks, reader.layout.metadata.chunk_shape, *box)]
+    if objects is None or clip == "chunks" or (box is None and members is None and not reader.is_sequence):
+        if box is None or clip == "chunks":
+            batch = read_chunks(reader, chunks, options)
+        else:
+            batch = read_box(reader, box, options)
         return batch if members is None else keep_objects(batch, members)
-    objects = reader.objects
-    if objects is None:
-        batch = read_chunks(reader, reader.layout.vertices.chunks, options) if box is None else None
-        batch = read_box(reader, box, options) if batch is None and box is not None else batch
-        assert batch is not None
-        return batch if members is None else keep_objects(batch, members)
-    every = np.arange(len(objects.ids))
-    rows = every if members is None else np.flatnonzero(np.isin(objects.ids, members))
+    rows = np.arange(len(objects.ids)) if members is None else np.flatnonzero(np.isin(objects.ids, members))
     if box is None:
-        if members is None and not reader.is_sequence:
-            return read_chunks(reader, reader.layout.vertices.chunks, options)
         return read_objects(reader, rows, options)
     if clip == "objects":
         return read_objects(reader, np.intersect1d(rows, find_objects_in_box(reader, box, options)), options)
     batch = read_box(reader, box, options)
     if members is None:
         return batch
-    owners = owners_of_batch(batch)
-    if owners is None or (owners == names.OWNER_NONE).any():  # vertices of several objects would be lost
+    if not are_owners_known(batch):  # vertices of several objects would be lost
         return read_objects_in_box(reader, box, rows, options)
     return keep_objects(batch, members)
