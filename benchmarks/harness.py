@@ -17,6 +17,7 @@ from typing import Any, Literal
 __all__ = ["RESULTS", "Claim", "environment", "in_turns", "load", "save", "table", "timed", "versus"]
 
 RESULTS = Path(__file__).parent / "results"
+_TURN = 0.1  # seconds
 _PACKAGES = ("numpy", "zarr", "zstandard", "zarr-vectors")
 
 
@@ -59,25 +60,29 @@ class Claim:
     def row(self) -> tuple[str, str, str, str]:
         """Name, asked, measured and verdict as text."""
         sign = "≥" if self.bound == "at least" else "≤"
-        asked = "–" if self.asked is None else f"{sign} {_number(self.asked)} {self.unit}"
+        asked = "" if self.asked is None else f"{sign} {_number(self.asked)} {self.unit}"
         return self.name, asked, f"{_number(self.measured)} {self.unit}", self.verdict
 
 
 def in_turns(rounds: int, *calls: Callable[[], object]) -> list[float]:
     """Median seconds of each call; they take turns, so that a busy moment of the machine strikes all alike.
 
-    One untimed round goes before. Results are dropped, and garbage collected, outside of the time.
+    In a turn a call is repeated for a tenth of a second: short ones are not measured in the cold wake of long ones. One
+    untimed round goes before. Results are dropped, and garbage collected, outside of the time.
     """
     times: list[list[float]] = [[] for _ in calls]
     for turn in range(rounds + 1):
         for call, own in zip(calls, times, strict=True):
             gc.collect()
-            start = time.perf_counter()
-            result = call()
-            seconds = time.perf_counter() - start
-            del result
-            if turn:
-                own.append(seconds)
+            spent = 0.0
+            while spent < _TURN:
+                start = time.perf_counter()
+                result = call()
+                seconds = time.perf_counter() - start
+                del result
+                spent += seconds
+                if turn:
+                    own.append(seconds)
     return [statistics.median(own) for own in times]
 
 

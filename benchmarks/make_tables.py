@@ -13,17 +13,17 @@ __all__ = ["BENCHMARKS", "write_page"]
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BENCHMARKS: Final = {
     "read": """
-        How many times faster than zarr-vectors 0.9.2, on stores that it wrote in 8 x 8 x 8 chunks. Both open the store inside
-        the time unless the line says otherwise, and must return the same before anything is timed.""",
+        How many times faster than zarr-vectors 0.9.2, on stores that it wrote in 8 x 8 x 8 chunks. Both open the store
+        inside the time unless the line says otherwise, and must return the same before anything is timed.""",
     "cells": """
-        The path of every read, from files to decoded payloads in memory, against the least that must be done: 1 is the time
-        of `open().read()`, with `zstandard` where the cells are compressed.""",
+        The path of every read, from files to decoded payloads in memory, against the least that must be done: 1 is the
+        time of `open().read()`, with `zstandard` where the cells are compressed.""",
     "write": """
-        How many times faster than zarr-vectors 0.9.2 writes the same points into 8 x 8 x 8 chunks; zvview chooses its chunks
-        itself. The reference library reads the stores back equal.""",
+        How many times faster than zarr-vectors 0.9.2 writes the same points into 8 x 8 x 8 chunks; zvview chooses its
+        chunks itself. The reference library reads the stores back equal.""",
     "memory": """
-        The highest memory that a process needs to read a whole level, beyond what it held before, against the size of what is
-        returned; 1 is the result itself.""",
+        The highest memory that a process needs to read a whole level, beyond what it held before, against the size of
+        what is returned; 1 is the result itself.""",
     "startup": """
         Fresh interpreters, compiled bytecode on disk.""",
 }
@@ -36,14 +36,15 @@ def write_page() -> None:
     if not facts:
         raise SystemExit("no results yet: run benchmarks/run_all.py")
     machine = facts[0]
+    python = f"Python {machine['python']} on {machine['system']} ({machine['processor']}, {machine['cores']} cores)"
     versions = ", ".join(f"{k} {machine[k]}" for k in ("numpy", "zarr", "zstandard", "zarr-vectors"))
     lines = [
         "# Benchmarks",
         "",
-        "Made by `make bench` from scripts in `benchmarks/`: fixed seeds, medians, zvview and the reference library in turns in one "
-        "run on the same store, files in the page cache.",
+        "Made by `make bench` from scripts in `benchmarks/`: fixed seeds, medians, zvview and the reference library in "
+        "turns in one run on the same store, files in the page cache.",
         "",
-        f"Python {machine['python']} on {machine['system']} ({machine['processor']}), {machine['cores']} cores; {versions}.",
+        f"{python}; {versions}.",
     ]
     for name, (_, claims) in found.items():
         lines += ["", f"## {name.capitalize()}", "", inspect.cleandoc(BENCHMARKS[name]), "", *_table(claims)]

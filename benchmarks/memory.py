@@ -1,8 +1,8 @@
 """Peak memory of reading a whole level, against the size of the result. ``python benchmarks/memory.py``.
 
-Each read runs in a process of its own, which first reads a tiny store of the same kind, so that imports and caches are paid.
-The peak is the kernel's high-water mark of that process (``VmHWM``; ``ru_maxrss`` would inherit the parent's) minus what was
-resident before the read. Several sizes tell the constant part from the part that grows. Linux only.
+Each read runs in a process of its own, which first reads a tiny store of the same kind, so that imports and caches are
+paid. The peak is the kernel's high-water mark of that process (``VmHWM``; ``ru_maxrss`` would inherit the parent's)
+minus what was resident before the read. Several sizes tell the constant part from the part that grows. Linux only.
 """
 
 from __future__ import annotations

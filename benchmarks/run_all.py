@@ -1,7 +1,7 @@
 """Run all benchmarks, each in a process of its own, and show what was asked and what was measured.
 
-``python benchmarks/run_all.py [NAME ...]``; results go to ``benchmarks/results``, the table of the documentation is made from
-them. A missed number is shown, not raised: timings are no tests.
+``python benchmarks/run_all.py [NAME ...]``; results go to ``benchmarks/results``, the table of the documentation is
+made from them. A missed number is shown, not raised: timings are no tests.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Writing a million points into a folder, against the peer's writer. ``python benchmarks/write.py``.
 
-The peer cuts the volume into 8 x 8 x 8 chunks, ours chooses its chunks itself. The peer reads ours back before anything is
-timed.
+The peer cuts the volume into 8 x 8 x 8 chunks, ours chooses its chunks itself. The peer reads ours back before anything
+is timed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from geometry import clustered_points, peer_open, peer_write, same_rows, uniform_points
-from harness import Claim, in_turns, save, timed, versus
+from harness import Claim, in_turns, save, versus
 
 import zvview
 

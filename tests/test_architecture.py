@@ -26,6 +26,7 @@ LAYERS: list[set[str]] = [
     {"pyramid", "stream", "style", "testing"},
     {"napari", "neuroglancer", "convert"},
     {"cli"},
+    {"__main__"},
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 
@@ -37,7 +38,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "zarr": frozenset({"format", "store"}),
     "typing_extensions": EVERYWHERE,  # a requirement of zarr, as are the next two
     **dict.fromkeys(("numcodecs", "google_crc32c"), frozenset({"format", "store"})),
-    "zstandard": frozenset({"store"}),
+    **dict.fromkeys(("zstandard", "DracoPy"), frozenset({"store"})),
     "obstore": frozenset({"store"}),
     **dict.fromkeys(("napari", "vispy", "npe2", "psygnal", *QT), frozenset({"napari"})),
     "neuroglancer": frozenset({"neuroglancer"}),

@@ -151,7 +151,8 @@ def attempts(store: zvview.Store) -> Iterator[Callable[[], object]]:
     yield lambda: (store.notes, store.attributes, store.groups, store.headers, store.user_metadata, store.statistics)
     yield lambda: store.parametric
     lo, hi = store.bounds
-    box = (lo + (hi - lo) / 4, hi - (hi - lo) / 4)
+    with np.errstate(all="ignore"):
+        box = (lo + (hi - lo) / 4, hi - (hi - lo) / 4)
     for number in store.levels:
         level = store.level(number)
         yield lambda level=level: (level.resolution, level.vertex_count, level.chunks, level.object_ids, level.groups)

@@ -6,7 +6,49 @@ import inspect
 
 import zvview
 
-EXPECTED: list[str] = []
+EXPECTED = [
+    "AttributeMetadata",
+    "AttributeSpec",
+    "Axis",
+    "Batch",
+    "CancelToken",
+    "Cancelled",
+    "Categories",
+    "Collection",
+    "ConflictError",
+    "DamagedError",
+    "ExistsError",
+    "Finding",
+    "Findings",
+    "Graph",
+    "Groups",
+    "InvalidInputError",
+    "Level",
+    "Lines",
+    "Mesh",
+    "MissingError",
+    "NewCollection",
+    "NewStore",
+    "NotZarrVectorsError",
+    "ParametricObjects",
+    "ParametricType",
+    "Points",
+    "Polylines",
+    "Skeletons",
+    "Store",
+    "Streamlines",
+    "UnreachableError",
+    "UnsupportedError",
+    "Writer",
+    "ZvviewError",
+    "batch_type",
+    "check",
+    "concatenate",
+    "create",
+    "create_collection",
+    "grow",
+    "open",
+]
 
 
 def test_public_names_are_exactly_these() -> None:

@@ -130,7 +130,7 @@ def test_graphs_and_meshes_in_a_box(golden: GoldenLevel) -> None:
         assert set(range(len(batch))) == set(inside) | set(
             (batch.faces if isinstance(batch, Mesh) else batch.edges).ravel().tolist()
         )
-        known = {p: r for p, r in zip(as_rows(whole.positions), as_rows(*values_of(whole)), strict=True)}
+        known = dict(zip(as_rows(whole.positions), as_rows(*values_of(whole)), strict=True))
         assert all(known[p] == r for p, r in zip(as_rows(batch.positions), as_rows(*values_of(batch)), strict=True))
 
 
@@ -205,8 +205,9 @@ def test_chunks_of_a_box_come_as_they_are(golden: GoldenLevel) -> None:
         batch = golden.level.read(box=box, clip="chunks")
         expected = golden.level.read_chunks(chunks)
         assert as_rows(*values_of(batch)) == as_rows(*values_of(expected))
-        own = golden.level.chunk_vertex_counts[((spatial >= first) & (spatial <= last)).all(axis=1)].sum()
-        assert own == (len(batch) if isinstance(batch, Points) else batch.offsets[-1])  # type: ignore[attr-defined]
+        if golden.expected.name != "explicit_fragments":  # where an object names no fragment of some vertices
+            own = golden.level.chunk_vertex_counts[((spatial >= first) & (spatial <= last)).all(axis=1)].sum()
+            assert own == (len(batch) if isinstance(batch, Points) else batch.offsets[-1])  # type: ignore[attr-defined]
 
 
 def test_the_chunks_together_are_the_level(golden: GoldenLevel) -> None:

@@ -1,1 +1,1 @@
-"""The specification in Python: names, metadata models, cells, fragments, manifests, links, the grid; no input or output."""
+"""The specification in Python: names, metadata, cells, fragments, manifests, links, the grid; no input or output."""

@@ -127,7 +127,8 @@ def chunks_in_box(
     """Indices of the chunks in `coords` that the inclusive box meets; only the last D components are compared."""
     edges = np.asarray(chunk_shape, np.float64)
     spatial = coords[:, coords.shape[1] - len(edges) :]
-    first, last = np.floor(lo / edges), np.floor(hi / edges)
+    with np.errstate(over="ignore"):  # a side beyond all chunks is an infinite one
+        first, last = np.floor(lo / edges), np.floor(hi / edges)
     keep = np.ones(len(coords), bool)
     for axis in range(len(edges)):
         keep &= (spatial[:, axis] >= first[axis]) & (spatial[:, axis] <= last[axis])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -77,6 +78,7 @@ def as_float_list(
     if not isinstance(value, Sequence) or isinstance(value, str) or (length is not None and len(value) != length):
         raise wrong(part, field, value, wanted)
     for v in value:
-        if isinstance(v, bool) or not isinstance(v, int | float) or not math.isfinite(v) or (positive and v <= 0):
+        is_number = isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= sys.float_info.max  # no NaN
+        if not is_number or (positive and v <= 0):
             raise wrong(part, field, value, wanted)
     return tuple(float(v) for v in value)

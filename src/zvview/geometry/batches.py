@@ -2,8 +2,8 @@
 
 A batch is what reads return and writes take. Positions are (N, D) in the store's axis order. The vertices of every kind
 but points stand in *pieces*: piece ``p`` is ``positions[offsets[p]:offsets[p + 1]]`` and belongs to the object
-``object_ids[p]``. Rows behind ``offsets[-1]`` belong to no piece: they are the far ends of links that leave the part that
-was read. Arrays are not copied when a batch is made and must not be changed afterwards.
+``object_ids[p]``. Rows behind ``offsets[-1]`` belong to no piece: they are the far ends of links that leave the part
+that was read. Arrays are not copied when a batch is made and must not be changed afterwards.
 """
 
 from __future__ import annotations
@@ -42,8 +42,7 @@ class Batch:
     ----------
     positions : (N, D) float32 or float64 array
     attributes : mapping of str to (N,) or (N, C) array
-        Values per vertex; integer codes for categorical attributes. Text values given to the constructor are turned into
-        codes.
+        Values per vertex; integer codes for categorical attributes. Text given to the constructor is turned into codes.
     categories : mapping of str to Categories
         Labels of the attributes that are codes; :meth:`labels` decodes them.
     notes : tuple of str
@@ -101,7 +100,7 @@ class Batch:
         return sum(a.nbytes for a in arrays)
 
     def labels(self, name: str) -> NDArray[Any]:
-        """Attribute `name` as its users know it: text (None where missing) for categories, else the values as stored."""
+        """Attribute `name` as users know it: text (None where missing) for categories, else the values as stored."""
         if name not in self.attributes:
             raise MissingError("attribute", name, self.attributes)
         values = self.attributes[name]
@@ -217,7 +216,7 @@ class Lines(Polylines):
 
     @classmethod
     def from_endpoints(cls, endpoints: ArrayLike, **kwargs: Any) -> Self:
-        """A batch of (M, 2, D) endpoints; vertex attributes then have shape (2 M, ...), both ends of a line in a row."""
+        """A batch of (M, 2, D) endpoints; vertex attributes have shape (2 M, ...), both ends of a line in a row."""
         ends = np.asarray(endpoints)
         if ends.ndim != 3 or ends.shape[1] != 2:
             raise InvalidInputError(f"endpoints have shape {ends.shape}, expected (M, 2, D)")
@@ -259,7 +258,7 @@ class Skeletons(Graph):
 
     @classmethod
     def from_parents(cls, positions: ArrayLike, parents: ArrayLike, **kwargs: Any) -> Self:
-        """A batch from a parent row for each node, -1 for roots, as SWC files have them; `kwargs` as for the constructor."""
+        """A batch from a parent row for each node, -1 for roots, as in SWC files; `kwargs` as for the constructor."""
         up = np.asarray(parents)
         children = np.flatnonzero(up >= 0)
         return cls(np.asarray(positions), edges=np.stack((children, up[children]), axis=1), **kwargs)

@@ -54,7 +54,7 @@ def concatenate(batches: Sequence[AnyBatch]) -> AnyBatch:
 
 
 def _join_pieces(batches: Sequence[Pieces], changes: dict[str, Any]) -> NDArray[np.int64] | None:
-    """Fill in offsets, ids and links; returns the order of rows that brings far ends behind the pieces, None for as is."""
+    """Fill in offsets, ids and links; returns the order of rows that brings far ends last, None for as is."""
     shifts = np.cumsum([0] + [len(b) for b in batches])
     inner = np.cumsum([0] + [int(b.offsets[-1]) for b in batches])
     changes["offsets"] = np.concatenate(

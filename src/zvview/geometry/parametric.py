@@ -100,7 +100,7 @@ class ParametricObjects:
                 raise MissingError("parametric type", name, ids)
             expected = types[ids[name]].coefficients
             if len(values) != len(expected):
-                raise InvalidInputError(f"a {name} has the coefficients {', '.join(expected)}, not {len(values)} values")
+                raise InvalidInputError(f"a {name} has coefficients {', '.join(expected)}, not {len(values)} values")
             table[row, : len(values)] = values
         return cls(np.array([ids[name] for name, _ in given], np.int64), table, types=types, **kwargs)
 

@@ -13,6 +13,8 @@ from zvview.geometry.clip import faces_touch_box, points_in_box, segments_touch_
 
 __all__ = ["clip_to_box", "keep_objects", "keep_rows", "stitch"]
 
+_FAR_END = np.iinfo(np.int64).min  # below every id: a far end takes that of the piece that it ends
+
 AnyPolylines = TypeVar("AnyPolylines", bound=Polylines)
 AnyPieces = TypeVar("AnyPieces", bound=Pieces)
 
@@ -20,9 +22,9 @@ AnyPieces = TypeVar("AnyPieces", bound=Pieces)
 def clip_to_box(batch: Batch, lo: NDArray[np.float64], hi: NDArray[np.float64]) -> Batch:
     """What of `batch` touches the inclusive box.
 
-    Points are cut exactly. Of lines the segments, of graphs the edges and of meshes the faces that touch the box are kept
-    with all their ends, also where no vertex lies inside; of lines that leave the box and come back each stay becomes a
-    piece. Vertices without a link are kept where they lie inside.
+    Points are cut exactly. Of lines the segments, of graphs the edges and of meshes the faces that touch the box are
+    kept with all their ends, also where no vertex lies inside; of lines that leave the box and come back each stay
+    becomes a piece. Vertices without a link are kept where they lie inside.
     """
     inside = np.zeros(len(batch), bool)
     inside[points_in_box(batch.positions, lo, hi)] = True
@@ -59,7 +61,7 @@ def keep_rows(batch: Points, rows: NDArray[np.bool_], links: NDArray[np.bool_] |
 @overload
 def keep_rows(batch: AnyPieces, rows: NDArray[np.bool_], links: NDArray[np.bool_] | None = None) -> AnyPieces: ...
 def keep_rows(batch: Batch, rows: NDArray[np.bool_], links: NDArray[np.bool_] | None = None) -> Batch:
-    """The vertices where `rows` (N,) is true, with the links where `links` is, which must have all their ends among them.
+    """The vertices where `rows` (N,) is true, with the links where `links` is, whose ends must all be among them.
 
     Without `links` those whose ends are all kept stay. Pieces without a vertex left go. Lines are taken to be kept or
     left as whole pieces.
@@ -102,9 +104,8 @@ def keep_objects(batch: Batch, ids: NDArray[np.int64]) -> Batch:
     rows[: batch.offsets[-1]] = np.repeat(wanted, np.diff(batch.offsets))
     links: NDArray[np.int64] = getattr(batch, _links_of(batch))
     inner = (links < batch.offsets[-1]) & rows[links]
-    touched = inner.any(axis=1) & (inner | (links >= batch.offsets[-1])).all(
-        axis=1
-    )  # far ends belong to whom they serve
+    is_far = links >= batch.offsets[-1]  # far ends belong to whom they serve
+    touched = inner.any(axis=1) & (inner | is_far).all(axis=1)
     return keep_rows(batch, _with_ends(rows, links[touched]), touched)
 
 
@@ -139,13 +140,14 @@ def _clip_lines(
 def stitch(batch: AnyPolylines) -> AnyPolylines:
     """Lines joined across their bridges: a piece whose last row is bridged to the first of another becomes one with it.
 
-    Far ends of bridges become part of the piece that they end. Bridges that run otherwise, or of which several meet, stay.
+    Far ends of bridges become part of the piece that they end. Bridges that run otherwise, or of which several meet,
+    stay.
     """
     total, inner = len(batch), int(batch.offsets[-1])
     offsets = np.concatenate((batch.offsets, np.arange(inner + 1, total + 1)))
     full = np.flatnonzero(np.diff(offsets) > 0)
     first, last = offsets[full], offsets[full + 1] - 1
-    ids = np.full(len(offsets) - 1, -1, np.int64)
+    ids = np.full(len(offsets) - 1, _FAR_END, np.int64)
     if batch.object_ids is not None:
         ids[: len(batch.object_ids)] = batch.object_ids
     ids = ids[full]
@@ -168,6 +170,7 @@ def stitch(batch: AnyPolylines) -> AnyPolylines:
     new_row[rows] = np.arange(total)
     starts = np.flatnonzero(np.append(True, opener[order][1:] != opener[order][:-1])[: len(order)])
     owner = np.maximum.reduceat(ids[order], starts) if len(starts) else ids
+    owner = np.where(owner == _FAR_END, -1, owner)
     return replace(
         batch,
         positions=batch.positions.take(rows, axis=0),
@@ -179,7 +182,7 @@ def stitch(batch: AnyPolylines) -> AnyPolylines:
 
 
 def _follow(before: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """First member of the chain of each element, how far away it is, and whether the chain has one (it may be a ring)."""
+    """First member of the chain of each element, how far away it is, and whether there is one (no ring)."""
     n = len(before)
     jump, rank = before.copy(), (before >= 0).astype(np.int64)
     opener = np.where(before < 0, np.arange(n), before)

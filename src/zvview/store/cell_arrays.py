@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -200,7 +201,8 @@ class GridArray:
 
     def _keys(self, index: NDArray[np.int64]) -> list[str]:
         stem = f"{self.path}/{self._prefix}"
-        return [stem + self._separator.join(map(str, row)) for row in index.tolist()]
+        ends = _key_ends(np.ascontiguousarray(index).tobytes(), index.shape[1], self._separator)
+        return [stem + end for end in ends]
 
     def preparation(self, coords: NDArray[np.int64]) -> list[Request]:
         """Shard indexes that are not known yet."""
@@ -262,6 +264,13 @@ class GridArray:
             assert first is not None
             places[i] = (len(requests) - 1, start - first[0], stop - first[0])
         return CellPlan(requests, places, [self._chain] * len(index))
+
+
+@lru_cache(maxsize=8)
+def _key_ends(index: bytes, ndim: int, separator: str) -> list[str]:
+    """What the keys of some cells end with: the same for all arrays of a level, which are read together."""
+    rows = np.frombuffer(index, np.int64).reshape(-1, ndim)
+    return [separator.join(map(str, row)) for row in rows.tolist()]
 
 
 _BYTES_TYPES = ("variable_length_bytes", "bytes")

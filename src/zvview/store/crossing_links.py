@@ -58,7 +58,7 @@ def read_crossing_links(
     chunks, rows = np.ascontiguousarray(values[:, :, :-1]), np.ascontiguousarray(values[:, :, -1])
     if chunks.size and (chunks.min() < -FARTHEST_CHUNK or chunks.max() > FARTHEST_CHUNK):
         raise DamagedError(_PART, found="a chunk coordinate beyond 2**53", expected="a chunk of the grid", array=path)
-    return LinkTable(chunks, rows) if len(rows) else None
+    return LinkTable.of(chunks, rows) if len(rows) else None
 
 
 def read_crossing_values(hierarchy: Hierarchy, path: str, count: int) -> NDArray[Any] | None:

@@ -154,15 +154,23 @@ class Hierarchy:
         ------
         StaleMetadata
             Some differ. The real ones stand in their place, and whoever used the others must begin again.
+        DamagedError
+            A real one is no document.
         """
-        changed = False
+        changed, damage = False, None
         with self._lock:
             for path, data in zip(paths, answers, strict=True):
                 expected = self._unverified.pop(path, None)
                 self._fingerprints.pop(path, None)
                 if expected is not None and (_ABSENT if data is None else fingerprint(data)) != expected:
-                    self._documents[path] = None if data is None else parse_document(data, path)
                     changed = True
+                    try:
+                        self._documents[path] = None if data is None else parse_document(data, path)
+                    except DamagedError as error:
+                        damage = error
+                        self._documents.pop(path, None)  # the one from the index must not be believed any longer
+        if damage is not None:
+            raise damage
         if changed:
             raise StaleMetadata("the index is older than the store")
 

@@ -29,23 +29,42 @@ class LinkTable:
 
     Attributes
     ----------
-    chunks : (M, L, sid) int64 array
-        Chunk of each endpoint, in the grid of the endpoint's level.
+    places : (E, sid) int64 array
+        Chunks that hold endpoints, each in the grid of the endpoint's level; records share them, since there are far
+        fewer cells than records.
+    at : (M, L) int64 array
+        Index in `places` of the chunk of each endpoint.
     rows : (M, L) int64 array
         Row of each endpoint in the vertex buffer of its chunk.
     attributes : mapping of str to (M,) or (M, C) array
     """
 
-    chunks: NDArray[np.int64]
+    places: NDArray[np.int64]
+    at: NDArray[np.int64]
     rows: NDArray[np.int64]
     attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    @classmethod
+    def of(
+        cls, chunks: NDArray[np.int64], rows: NDArray[np.int64], attributes: Mapping[str, NDArray[Any]] | None = None
+    ) -> LinkTable:
+        """The table of records given with the chunk of each endpoint, (M, L, sid)."""
+        at = np.arange(rows.size, dtype=np.int64).reshape(rows.shape)
+        return cls(chunks.reshape(-1, chunks.shape[2]), at, rows, attributes or {})
+
+    @property
+    def chunks(self) -> NDArray[np.int64]:
+        """Chunk of each endpoint, (M, L, sid)."""
+        return self.places[self.at]
+
     def take(self, index: NDArray[np.int64]) -> LinkTable:
         """The records at `index`."""
-        return LinkTable(self.chunks[index], self.rows[index], {n: v[index] for n, v in self.attributes.items()})
+        return LinkTable(
+            self.places, self.at[index], self.rows[index], {n: v[index] for n, v in self.attributes.items()}
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

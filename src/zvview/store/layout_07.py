@@ -213,7 +213,7 @@ class Layout07:
             if values is not None:
                 across[name] = values
         self._link_notes[delta] = tuple(notes)
-        return inside, None if table is None else LinkTable(table.chunks, table.rows, across)
+        return inside, None if table is None else LinkTable(table.places, table.at, table.rows, across)
 
     def object_rows(self) -> ObjectRows | None:
         """The object index, or None."""

@@ -22,6 +22,7 @@ from zvview.store.reading.chunks import Box, read_chunks
 from zvview.store.reading.counts import read_fragment_attribute
 from zvview.store.reading.finish import finish
 from zvview.store.reading.links import decode_selection, select_links
+from zvview.store.reading.object_table import as_object_ids
 from zvview.store.reading.objects import read_objects
 from zvview.store.reading.reader import LevelReader, ReadOptions
 from zvview.store.reading.whole import Clip, read_level
@@ -264,7 +265,7 @@ class Level:
 
     def read_objects(
         self,
-        ids: ArrayLike | Iterable[int],
+        ids: int | NDArray[Any] | Iterable[int],
         attributes: Sequence[str] | None = None,
         *,
         on_damage: Damage = "raise",
@@ -272,18 +273,30 @@ class Level:
     ) -> Batch:
         """Whole objects by their ids, in the order given, each one piece; absent ones give none.
 
+        Of a level that adds to a coarser one its own objects come first, then those of the coarser one.
+
         Raises
         ------
         MissingError
             The level has no object index, or none of its objects has such an id.
         """
         options = self._options(attributes, True, on_damage, cancel)
-        wanted = ids if isinstance(ids, np.ndarray) else np.array([ids] if isinstance(ids, int) else list(ids))  # type: ignore[arg-type]
+        wanted = as_object_ids(ids)
+        coarser, own_ids = self._added_to, self.object_ids
+        if coarser is None or own_ids is None:
+            return self._read_own_objects(wanted, options)
+        is_own = np.isin(wanted, own_ids)
+        own = self._read_own_objects(wanted[is_own], options)
+        if is_own.all():
+            return own
+        rest = coarser.read_objects(wanted[~is_own], attributes, on_damage=on_damage, cancel=cancel)
+        return concatenate([own, rest])
 
+    def _read_own_objects(self, ids: NDArray[np.int64], options: ReadOptions) -> Batch:
         def read(reader: LevelReader) -> Batch:
             if reader.objects is None:
                 raise MissingError("object index in level", self._number)
-            return read_objects(reader, reader.objects.rows_of(wanted), options)
+            return read_objects(reader, reader.objects.rows_of(ids), options)
 
         return finish(self._retry(read), self._store.metadata)
 
@@ -340,9 +353,14 @@ class Level:
     def _unite(self, read: Callable[[LevelReader], Batch]) -> Batch:
         """What `read` gives of this level, and of the coarser ones that it adds to."""
         own = finish(self._retry(read), self._store.metadata)
-        if self.refinement != names.REFINEMENT_ADD or self._number + 1 not in self._store.levels:
-            return own
-        return concatenate([own, self._store.level(self._number + 1)._unite(read)])
+        coarser = self._added_to
+        return own if coarser is None else concatenate([own, coarser._unite(read)])
+
+    @property
+    def _added_to(self) -> Level | None:
+        """The coarser level that this one adds to, or None."""
+        is_added = self.refinement == names.REFINEMENT_ADD and self._number + 1 in self._store.levels
+        return self._store.level(self._number + 1) if is_added else None
 
 
 async def _in_thread(read: Callable[..., Batch], cancel: CancelToken | None, *args: Any, **kwargs: Any) -> Batch:

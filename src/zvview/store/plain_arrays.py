@@ -121,6 +121,8 @@ def fill_value_of(document: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
     value = document.get("fill_value", 0)
     special = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
     try:
+        if isinstance(value, list | dict):
+            raise TypeError("no scalar")
         if isinstance(value, str) and value.startswith("0x") and dtype.kind == "f":
             return dtype.type(np.frombuffer(bytes.fromhex(value[2:]), dtype.newbyteorder(">")).item())
         return dtype.type(special.get(value, value) if isinstance(value, str) else value)

@@ -73,7 +73,9 @@ class _Walk:
                 if opened is not None:
                     array, metadata = opened
                     self._check_orphans(array)
-                    out.append((name, array, AttributeCheck(array, metadata, rows, scope.report)))
+                    may_end_early = name == names.OBJECT_ID and family == names.FRAGMENT_ATTRIBUTES
+                    check = AttributeCheck(array, metadata, rows, scope.report, may_end_early=may_end_early)
+                    out.append((name, array, check))
         return out
 
     def _check_orphans(self, array: CellArray) -> None:
@@ -177,12 +179,15 @@ class _Walk:
     ) -> None:
         """Keep the owner of each fragment of a wave; of wider rows, which is a fault of its own, the first value."""
         first = running_sum(per_chunk).tolist()
-        values = np.zeros(first[-1], np.int64)
+        values, has = np.zeros(first[-1], np.int64), np.zeros(first[-1], bool)
         for start, stop, cell, ok in zip(first, first[1:], cells, right.tolist(), strict=False):
             if ok and cell is not None and stop > start:
-                values[start:stop] = cell.view(dtype).reshape(stop - start, -1)[:, 0].astype(np.int64)
+                told = cell.view(dtype)
+                told = told[:: max(1, len(told) // (stop - start))]
+                values[start : start + len(told)] = told.astype(np.int64)
+                has[start : start + len(told)] = True
         self._owner_values.append(values)
-        self._has_owner.append(np.repeat(right, per_chunk))
+        self._has_owner.append(has)
 
     def finish(self) -> LevelFacts:
         """Report what only the whole level can tell."""

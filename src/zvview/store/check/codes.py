@@ -83,6 +83,7 @@ _WARNINGS: Final = {
     "stray-cell": "Add the chunk to 'nonempty_chunks', or remove the object: readers do not see it.",
     "missing-cell": "Remove the chunk from 'nonempty_chunks', or restore the object if data were lost.",
     "orphan-cell": "Remove the cell: it belongs to nothing.",
+    "values-end-early": "Write a value for every fragment; zvview asks the manifests where there is none.",
     "num-present": _HARMLESS,
     "unowned-fragment": "Remove the fragment, or name it in the manifest of its object: reads by object miss it.",
     "shared-fragment": "Set 'shared_fragments' in the level's attributes, or give each object fragments of its own.",

@@ -24,15 +24,23 @@ class HidingSource:
 
     def get_many(self, requests: Sequence[Request], cancel: CancelToken | None = None) -> list[Buffer | None]:
         """See :meth:`zvview.store.places.source.Source.get_many`."""
-        if not self._prefixes:
-            return self._source.get_many(requests, cancel)
-        shown = [not key.startswith(self._prefixes) for key, _ in requests]
-        answers = iter(self._source.get_many([r for r, ok in zip(requests, shown, strict=True) if ok], cancel))
-        return [next(answers) if ok else None for ok in shown]
+        return self._spread(requests, self._source.get_many(self._shown(requests), cancel))
 
     async def aget_many(self, requests: Sequence[Request], cancel: CancelToken | None = None) -> list[Buffer | None]:
         """See :meth:`zvview.store.places.source.Source.aget_many`."""
-        return self.get_many(requests, cancel)
+        return self._spread(requests, await self._source.aget_many(self._shown(requests), cancel))
+
+    def _is_hidden(self, key: str) -> bool:
+        return bool(self._prefixes) and key.startswith(self._prefixes)
+
+    def _shown(self, requests: Sequence[Request]) -> Sequence[Request]:
+        return [r for r in requests if not self._is_hidden(r[0])] if self._prefixes else requests
+
+    def _spread(self, requests: Sequence[Request], answers: list[Buffer | None]) -> list[Buffer | None]:
+        if not self._prefixes:
+            return answers
+        rest = iter(answers)
+        return [None if self._is_hidden(key) else next(rest) for key, _ in requests]
 
     def list_names(self, path: str) -> list[str]:
         """See :meth:`zvview.store.places.source.Source.list_names`."""
@@ -41,7 +49,7 @@ class HidingSource:
 
     def list_keys(self, path: str) -> list[str]:
         """See :meth:`zvview.store.places.source.Source.list_keys`."""
-        return [key for key in self._source.list_keys(path) if not (self._prefixes and key.startswith(self._prefixes))]
+        return [key for key in self._source.list_keys(path) if not self._is_hidden(key)]
 
     def stat_many(self, keys: Sequence[str]) -> list[int | None]:
         """See :meth:`zvview.store.places.source.Source.stat_many`."""

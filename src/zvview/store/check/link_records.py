@@ -141,11 +141,11 @@ class LinkRecordsCheck:
                 lambda i, n: f"{n} repeated records, such as that of {self._own.row_name(int(rows[i, 0]))}",
             )
         if self._owner_of_rows is not None and width == 2:
-            owners = self._owner_of_rows[rows]
-            between = (owners[:, 0] != owners[:, 1]) & (owners >= 0).all(axis=1) & good
-            if between.any() and not self._between:
-                self._example = self._own.row_name(int(rows[np.flatnonzero(between)[0], 0]))
-            self._between += int(between.sum())
+            owners = self._owner_of_rows[rows[good]]
+            between = np.flatnonzero((owners[:, 0] != owners[:, 1]) & (owners >= 0).all(axis=1))
+            if len(between) and not self._between:
+                self._example = self._own.row_name(int(rows[good][between[0], 0]))
+            self._between += len(between)
 
     def finish(self) -> None:
         """Report what is counted over the whole family."""

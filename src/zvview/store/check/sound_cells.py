@@ -16,7 +16,7 @@ from zvview.store.cell_arrays import CellArray
 from zvview.store.check.report import Report
 from zvview.store.hierarchy import Hierarchy
 from zvview.store.layout import LinkArray, LinkFamily
-from zvview.store.waves import CellAsk, read_cells
+from zvview.store.waves import CellAsk, UnreadableCells, read_cells
 
 __all__ = ["Payloads", "decode_fragments_soundly", "decode_links_soundly", "read_soundly", "sound_manifest_rows"]
 
@@ -52,7 +52,7 @@ def _read_array(
             return out
         except DamagedError as error:
             bad = np.zeros(len(index), bool)
-            if error.array == array.path and error.cells and max(error.cells) < len(index):
+            if isinstance(error, UnreadableCells):
                 bad[list(error.cells)] = True
             elif len(index) == 1:
                 bad[:] = True

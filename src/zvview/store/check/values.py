@@ -25,10 +25,15 @@ class AttributeCheck:
     rows : str
         What a row is, for messages: ``"vertices"``.
     report : Report
+    may_end_early : bool
+        Whether it is no error where values for the last rows are missing.
     """
 
-    def __init__(self, array: CellArray, metadata: AttributeMetadata, rows: str, report: Report) -> None:
+    def __init__(
+        self, array: CellArray, metadata: AttributeMetadata, rows: str, report: Report, *, may_end_early: bool = False
+    ) -> None:
         self._array, self._metadata, self._rows, self._report = array, metadata, rows, report
+        self._may_end_early = may_end_early
         self._coords: list[NDArray[np.int64]] = []
         self._widths: list[NDArray[np.int64]] = []
 
@@ -44,6 +49,18 @@ class AttributeCheck:
         sizes = np.fromiter((0 if c is None else len(c) for c in cells), np.int64, len(cells))
         unit = counts * itemsize
         used = counts > 0
+        short = np.zeros(len(cells), bool)
+        if self._may_end_early:
+            short = (sizes < unit) & (sizes % itemsize == 0) & read
+            counts = np.where(short, sizes // itemsize, counts)
+            self._report.add_chunks(
+                "values-end-early",
+                self._array.path,
+                coords,
+                short,
+                lambda i: f"{counts[i]} values for {unit[i] // itemsize} {self._rows}",
+            )
+            unit, used = counts * itemsize, counts > 0
         wrong = np.where(used, (sizes == 0) | (sizes % np.maximum(unit, 1) != 0), sizes > 0) & read
         self._report.add_chunks(
             "attribute-length",

@@ -18,7 +18,7 @@ from zvview.store.reading.objects import read_objects
 from zvview.store.reading.piece_wave import FragmentTest
 from zvview.store.reading.reader import LevelReader, ReadOptions
 
-__all__ = ["are_owners_known", "find_objects_in_box", "read_box", "read_objects_in_box"]
+__all__ = ["find_objects_in_box", "read_box"]
 
 
 def read_box(reader: LevelReader, box: Box, options: ReadOptions) -> Batch:
@@ -54,27 +54,20 @@ def _objects_near(reader: LevelReader, box: Box) -> NDArray[np.int64]:
     return np.unique(owner[near])
 
 
-def read_objects_in_box(reader: LevelReader, box: Box, rows: NDArray[np.int64], options: ReadOptions) -> Batch:
-    """What of the objects at `rows` touches the box, cut exactly; vertices that objects share come once for each."""
-    return clip_to_box(read_objects(reader, np.intersect1d(rows, _objects_near(reader, box)), options), *box)
-
-
 def find_objects_in_box(reader: LevelReader, box: Box, options: ReadOptions) -> NDArray[np.int64]:
     """Rows of the objects that touch the box, ascending."""
     objects = reader.objects
     assert objects is not None
     options = replace(options, attributes=(), object_ids=True)
     batch = read_box(reader, box, options)
-    if not are_owners_known(batch):
-        batch = read_objects_in_box(reader, box, np.arange(len(objects.ids)), options)
-    assert isinstance(batch, Points | Pieces) and batch.object_ids is not None
-    return np.flatnonzero(np.isin(objects.ids, batch.object_ids))
-
-
-def are_owners_known(batch: Batch) -> bool:
-    """Whether each point or piece of a batch belongs to one object; it may belong to several, or to none."""
     assert isinstance(batch, Points | Pieces)
-    return batch.object_ids is not None and bool((batch.object_ids != names.OWNER_NONE).all())
+    ids = batch.object_ids
+    if ids is None or (ids == names.OWNER_NONE).any():  # pieces of several objects do not tell which
+        batch = clip_to_box(read_objects(reader, _objects_near(reader, box), options), *box)
+        assert isinstance(batch, Points | Pieces)
+        ids = batch.object_ids
+    assert ids is not None
+    return np.flatnonzero(np.isin(objects.ids, ids))
 
 
 def _bin_test(reader: LevelReader, box: Box) -> FragmentTest | None:

@@ -8,13 +8,16 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from zvview.errors import DamagedError
 from zvview.format import names
 from zvview.format.grid import ChunkTable, sort_chunks
-from zvview.geometry.batches import Batch, Points
+from zvview.geometry.batches import Batch, Pieces, Points
+from zvview.geometry.select import keep_rows
 from zvview.store.reading.batches import connect, make_batch
 from zvview.store.reading.joints import ManifestJoints
-from zvview.store.reading.links import EndpointTest, LinkSelection, decode_selection, select_links
-from zvview.store.reading.piece_buffer import Surroundings
+from zvview.store.reading.links import EndpointTest, LinkSelection, decode_sound, select_links
+from zvview.store.reading.object_table import ObjectTable
+from zvview.store.reading.piece_buffer import PieceBuffer, Surroundings
 from zvview.store.reading.piece_wave import FragmentTest
 from zvview.store.reading.pieces import decode_pieces, read_pieces
 from zvview.store.reading.reader import LevelReader, ReadOptions
@@ -65,9 +68,22 @@ def read_chunks(
         count = len(further.asks(others))
         around = Surroundings(buffer, decode_pieces(further, others, payloads[:count], skip_damage=options.skip_damage))
         payloads = payloads[count:]
-    table = None if selection is None else decode_selection(selection, payloads)
-    links, attributes = connect(reader, around, family, table, joints)
-    return _pieces_of(reader, around, links, attributes, options, are_ends_pieces=box is not None)
+    notes: list[str] | None = [] if options.skip_damage else None
+    table = None if selection is None else decode_sound(selection, payloads, notes)
+    links, attributes = connect(reader, around, family, table, joints, notes)
+    batch = _pieces_of(reader, around, links, attributes, options, are_ends_pieces=box is not None)
+    batch = replace(batch, notes=(*batch.notes, *(notes or ())))
+    return batch if joints is None or reader.objects is None else _without_dead_pieces(batch, buffer, reader.objects)
+
+
+def _without_dead_pieces(batch: Pieces, buffer: PieceBuffer, objects: ObjectTable) -> Pieces:
+    """`batch` without the pieces that no manifest names, which edits leave behind; with all where none names any."""
+    if not len(objects.manifests().fragments):
+        return batch
+    owned = objects.are_owned(buffer.chunks, buffer.first)
+    rows = np.ones(len(batch), bool)
+    rows[: len(buffer.positions)] = np.repeat(owned, np.diff(buffer.offsets))
+    return batch if rows.all() else keep_rows(batch, rows)
 
 
 def _beyond(wanted: ChunkTable, selection: LinkSelection | None, joints: ManifestJoints | None) -> NDArray[np.int64]:
@@ -100,9 +116,13 @@ def read_points(
     reader: LevelReader, wanted: ChunkTable, options: ReadOptions, test: FragmentTest | None = None
 ) -> Points:
     """The points of the wanted chunks, in fragments that pass `test` where given; those then carry no objects."""
+    families = reader.families(options)
+    is_local = reader.hierarchy.source.is_local  # elsewhere the look at the first chunk is a round trip of its own
+    if is_local and test is None and reader.objects is None and reader.are_buffers_whole:
+        families = families.without_fragments()
     buffer, _ = read_pieces(
         reader.hierarchy,
-        reader.families(options),
+        families,
         wanted.coords,
         test=test,
         skip_damage=options.skip_damage,
@@ -127,7 +147,7 @@ def _pieces_of(
     options: ReadOptions,
     *,
     are_ends_pieces: bool,
-) -> Batch:
+) -> Pieces:
     """All pieces read for themselves, then the far ends of links, as pieces of one vertex where asked."""
     buffer, others = around.own, around.others
     ids = reader.owners(buffer, options)
@@ -147,6 +167,15 @@ def _pieces_of(
             more = np.full(len(ends), names.OWNER_NONE) if further is None else further[of_row]
             ids = np.concatenate((ids, more))
     positions = np.concatenate((buffer.positions, others.positions[ends]))
-    attributes = {n: np.concatenate((v, others.attributes[n][ends])) for n, v in buffer.attributes.items()}
+    attributes = {n: _append_rows(n, v, others.attributes[n][ends]) for n, v in buffer.attributes.items()}
     buffer = replace(buffer, notes=(*buffer.notes, *others.notes))
     return make_batch(reader, buffer, positions, attributes, offsets, ids, place[links], link_attributes)
+
+
+def _append_rows(name: str, values: NDArray[Any], more: NDArray[Any]) -> NDArray[Any]:
+    """`more` behind `values`; either may be of another width only where it has no rows to tell its own."""
+    if values.shape[1:] == more.shape[1:]:
+        return np.concatenate((values, more))
+    if len(values) and len(more):
+        raise DamagedError("attribute", found=f"several widths of {name!r}", expected="one width in all cells")
+    return more if len(more) else values

@@ -13,12 +13,14 @@ from zvview.format.grid import sort_chunks
 from zvview.store.layout import LinkFamily, LinkTable
 from zvview.store.reading.links import EndpointTest
 from zvview.store.reading.object_table import ObjectTable
-from zvview.store.reading.piece_buffer import PieceBuffer, Surroundings
+from zvview.store.reading.piece_buffer import BEYOND, PieceBuffer, Surroundings
 
 __all__ = ["ManifestJoints", "joined_rows", "piece_rows", "skeleton_edges"]
 
 
-def joined_rows(around: Surroundings, table: LinkTable, path: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def joined_rows(
+    around: Surroundings, table: LinkTable, path: str, notes: list[str] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows that each record joins, and the index of the record.
 
     Returns
@@ -26,18 +28,37 @@ def joined_rows(around: Surroundings, table: LinkTable, path: str) -> tuple[NDAr
     rows : (m, L) int64 array
     index : (m,) int64 array
         Records of which an endpoint was not read, or is a row that no fragment names, are left out.
+
+    Raises
+    ------
+    DamagedError
+        A record names a row that its chunk does not have; given `notes` it is noted there and left out.
     """
-    count, width, sid = table.chunks.shape
-    try:
-        rows = around.find_rows(table.chunks.reshape(-1, sid), table.rows.ravel()).reshape(count, width)
-    except DamagedError as error:
-        raise error.at(path) from None
+    rows = around.find_rows(table.places, table.at, table.rows)
+    if (beyond := rows == BEYOND).any():
+        record, end = np.argwhere(beyond)[0]
+        chunk = ".".join(map(str, table.places[table.at[record, end]].tolist()))
+        found = f"row {table.rows[record, end]} of chunk {chunk} ({beyond.any(axis=1).sum()} such records)"
+        report(DamagedError("link", found=found, expected="a row of its vertices", array=path), notes)
+    if rows.min(initial=0) >= 0:
+        return rows, np.arange(len(rows))
     index = np.flatnonzero((rows >= 0).all(axis=1))
     return rows[index], index
 
 
+def report(error: DamagedError, notes: list[str] | None) -> None:
+    """Raise `error`, or add it to the notes where damage is to be skipped."""
+    if notes is None:
+        raise error
+    notes.append(str(error))
+
+
 def skeleton_edges(
-    around: Surroundings, family: LinkFamily | None, table: LinkTable | None, convention: str
+    around: Surroundings,
+    family: LinkFamily | None,
+    table: LinkTable | None,
+    convention: str,
+    notes: list[str] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Edges of trees as (child, parent) rows, (E, 2) int64, and the record of each, -1 for implied ones (11.6).
 
@@ -51,9 +72,10 @@ def skeleton_edges(
         implied = np.flatnonzero(has_parent)
     if family is None or table is None or not len(table):
         return np.stack((implied, implied - 1), axis=1), np.full(len(implied), -1, np.int64)
-    records, index = joined_rows(around, table, family.path)
+    records, index = joined_rows(around, table, family.path, notes)
     if family.is_directed:
-        crossing = (table.chunks[index, 0] != table.chunks[index, 1]).any(axis=1)
+        ends = table.places[table.at[index]]
+        crossing = (ends[:, 0] != ends[:, 1]).any(axis=1)
         records[crossing] = records[crossing, ::-1]
     else:
         implied = np.setdiff1d(implied, records[:, 0], assume_unique=False)
@@ -62,23 +84,31 @@ def skeleton_edges(
 
 
 def piece_rows(
-    buffer: PieceBuffer, chunks: NDArray[np.int64], fragments: NDArray[np.int64], path: str
+    buffer: PieceBuffer,
+    chunks: NDArray[np.int64],
+    fragments: NDArray[np.int64],
+    path: str,
+    notes: list[str] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First row and number of rows in `buffer` of pieces named by chunk (P, sid) and fragment (P,).
 
     Raises
     ------
     DamagedError
-        A piece names a chunk without vertices, or a fragment that its chunk does not have.
+        A piece names a chunk without vertices, or a fragment that its chunk does not have; given `notes` it is noted
+        there and has no rows.
     """
     at = buffer.chunks.find(chunks)
     limit = np.where(at >= 0, np.diff(buffer.first)[at], 0) if len(buffer.chunks) else np.zeros(len(at), np.int64)
     if (bad := fragments >= limit).any():
         i = int(np.flatnonzero(bad)[0])
         found = f"fragment {fragments[i]} of chunk {'.'.join(map(str, chunks[i].tolist()))}"
-        raise DamagedError("manifest", found=found, expected=f"one of its {limit[i]} fragments", array=path)
-    index = buffer.first[:-1][at] + fragments if len(at) else fragments
-    return buffer.offsets[:-1][index], np.diff(buffer.offsets)[index]
+        report(DamagedError("manifest", found=found, expected=f"one of its {limit[i]} fragments", array=path), notes)
+    start, count = np.zeros(len(at), np.int64), np.zeros(len(at), np.int64)
+    good = np.flatnonzero(~bad)
+    index = buffer.first[:-1][at[good]] + fragments[good]
+    start[good], count[good] = buffer.offsets[:-1][index], np.diff(buffer.offsets)[index]
+    return start, count
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,15 +145,15 @@ class ManifestJoints:
         """Distinct chunks of the joints, (K, sid)."""
         return sort_chunks(self.chunks.reshape(-1, self.chunks.shape[2]))
 
-    def rows(self, around: Surroundings, path: str) -> NDArray[np.int64]:
-        """Rows that are joined, (m, 2), past pieces without vertices; those in a chunk that was not read are left out."""
+    def rows(self, around: Surroundings, path: str, notes: list[str] | None = None) -> NDArray[np.int64]:
+        """Rows that are joined, (m, 2), past pieces without vertices; where a chunk was not read they are left out."""
         starts, counts = np.full(self.fragments.shape, -1, np.int64), np.zeros(self.fragments.shape, np.int64)
         shift = 0
         for buffer in (around.own, around.others):
             if buffer is None:
                 continue
             here = buffer.chunks.find(self.chunks.reshape(-1, self.chunks.shape[2])).reshape(-1, 2) >= 0
-            start, count = piece_rows(buffer, self.chunks[here], self.fragments[here], path)
+            start, count = piece_rows(buffer, self.chunks[here], self.fragments[here], path, notes)
             starts[here], counts[here] = start + shift, count
             shift += len(buffer.positions)
         # a run of joints around empty pieces, each ending in the next one's first piece, joins its outermost pieces

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -16,7 +16,7 @@ from zvview.format.links import LinkRecords, decode_links, drop_copies
 from zvview.store.layout import LinkArray, LinkFamily, LinkTable
 from zvview.store.waves import CellAsk, locate_error
 
-__all__ = ["EndpointTest", "LinkSelection", "decode_selection", "select_links"]
+__all__ = ["EndpointTest", "LinkSelection", "decode_selection", "decode_sound", "select_links"]
 
 EndpointTest: TypeAlias = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 """Tells of (K, L, sid) endpoint chunks which of the K records, or cells of records, are wanted."""
@@ -52,10 +52,10 @@ class LinkSelection:
 
     def endpoint_chunks(self) -> NDArray[np.int64]:
         """Distinct chunks that hold an endpoint of a wanted record, (K, sid), in the grids of the endpoints' levels."""
-        sid = self.picks[0][1].shape[1] if self.picks else (self.table.chunks.shape[2] if self.table is not None else 1)
+        sid = self.picks[0][1].shape[1] if self.picks else (self.table.places.shape[1] if self.table is not None else 1)
         parts = [self.family.endpoints(array, coords).reshape(-1, sid) for array, coords in self.picks]
         if self.table is not None:
-            parts.append(self.table.chunks.reshape(-1, sid))
+            parts.append(self.table.places[np.unique(self.table.at)])
         return sort_chunks(np.concatenate(parts)) if parts else np.empty((0, sid), np.int64)
 
 
@@ -77,6 +77,38 @@ def select_links(family: LinkFamily, test: EndpointTest, attributes: Sequence[st
     return LinkSelection(family, tuple(picks), table, tuple(n for n in attributes if n in family.attribute_names))
 
 
+def decode_sound(
+    selection: LinkSelection, payloads: Sequence[Sequence[NDArray[np.uint8]]], notes: list[str] | None
+) -> LinkTable:
+    """As :func:`decode_selection`; given `notes`, cells that cannot be decoded are noted there and count as absent."""
+    if notes is None:
+        return decode_selection(selection, payloads)
+    cells = [list(of_ask) for of_ask in payloads]
+    groups: list[tuple[list[str], list[list[NDArray[np.uint8]]]]] = []  # records of a pick, then their attributes
+    for array, _ in selection.picks:
+        own = [array.cells, *(array.attributes[n][0] for n in selection.attributes if n in array.attributes)]
+        start = sum(len(g[1]) for g in groups)
+        groups.append(([a.path for a in own], cells[start : start + len(own)]))
+    for _, (records, *values) in groups:  # what could not be decompressed came as absent
+        for at in (i for i, cell in enumerate(records) if not len(cell)):
+            _blank(values, [at])
+    while True:
+        try:
+            return decode_selection(selection, cells)
+        except DamagedError as error:
+            group = next((of_pick for paths, of_pick in groups if error.array in paths), None)
+            if group is None or not error.cells:
+                raise
+            notes.append(str(error))
+            _blank(group, error.cells)
+
+
+def _blank(of_asks: Sequence[list[NDArray[np.uint8]]], cells: Iterable[int]) -> None:
+    for cell in cells:
+        for payloads in of_asks:
+            payloads[cell] = np.empty(0, np.uint8)
+
+
 def decode_selection(selection: LinkSelection, payloads: Sequence[Sequence[NDArray[np.uint8]]]) -> LinkTable:
     """The records of a selection, from the payloads of its :attr:`LinkSelection.asks`; copies and marks are dropped.
 
@@ -94,32 +126,34 @@ def decode_selection(selection: LinkSelection, payloads: Sequence[Sequence[NDArr
     parts, slots = [], []
     for same in _alike(selection.picks):
         records = _decode_alike(family, [selection.picks[i] for i in same], [cells[i] for i in same])
-        anchors = np.concatenate([family.endpoints(*selection.picks[i]) for i in same])
-        chunks = anchors[records.cell_of()[:, None], records.slots]
+        places = np.concatenate([family.endpoints(*selection.picks[i]) for i in same])
+        at = records.slots + family.width * records.cell_of()[:, None]
         of_pick = np.split(records.counts, np.cumsum([len(cells[i]) for i in same])[:-1])
         attributes = {
             n: _attribute_values(n, [(selection.picks[i], values[i], c) for i, c in zip(same, of_pick, strict=True)])
             for n in selection.attributes
         }
-        parts.append(LinkTable(chunks, records.rows, attributes))
+        parts.append(LinkTable(places.reshape(-1, places.shape[2]), at, records.rows, attributes))
         slots.append(records.slots)
     if selection.table is not None:
         parts.append(selection.table)
         slots.append(np.zeros_like(selection.table.rows))
     if not parts:
         none = np.empty((0, family.width), np.int64)
-        return LinkTable(none.reshape(0, family.width, 1), none)
+        return LinkTable(np.empty((0, 1), np.int64), none, none)
+    shifts = np.cumsum([0] + [len(p.places) for p in parts]).tolist()
     table = LinkTable(
-        np.concatenate([p.chunks for p in parts]),
+        np.concatenate([p.places for p in parts]),
+        np.concatenate([p.at + shift if shift else p.at for p, shift in zip(parts, shifts, strict=False)]),
         np.concatenate([p.rows for p in parts]),
         {n: _join(n, [p.attributes[n] for p in parts if n in p.attributes], family) for n in selection.attributes},
     )
-    keep = (table.rows >= 0).all(axis=1)  # negative rows are marks of the documentation, never endpoints (9.6)
     if family.is_duplicated:
-        copies = np.ones(len(table), bool)
-        copies[drop_copies(table.chunks, np.concatenate(slots))] = False
-        keep &= ~copies
-    return table if keep.all() else table.take(np.flatnonzero(keep))
+        kept = drop_copies(table.chunks, np.concatenate(slots))
+        table = table.take(kept) if len(kept) < len(table) else table
+    if table.rows.min(initial=0) < 0:  # marks of the documentation, never endpoints (9.6)
+        table = table.take(np.flatnonzero((table.rows >= 0).all(axis=1)))
+    return table
 
 
 Pick: TypeAlias = tuple[LinkArray, NDArray[np.int64]]

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.cancel import CancelToken
-from zvview.errors import DamagedError, MissingError
+from zvview.errors import DamagedError, InvalidInputError, MissingError
 from zvview.format import names
 from zvview.format.grid import ChunkTable
 from zvview.format.manifests import Manifests
 from zvview.store.layout import ObjectRows
 
-__all__ = ["ObjectTable"]
+__all__ = ["ObjectTable", "as_object_ids"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +28,32 @@ class _Owners:
     per_chunk: int
     keys: NDArray[np.int64]
     rows: NDArray[np.int64]
+
+    def keys_of(self, chunks: ChunkTable, first: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Key of each fragment of some chunks, of which chunk c has ``first[c]:first[c + 1]``; -1 where none has it."""
+        counts = np.diff(first)
+        number = np.repeat(self.chunks.find(chunks.coords), counts)
+        fragment = np.arange(first[-1]) - np.repeat(first[:-1], counts)
+        return np.where((number >= 0) & (fragment < self.per_chunk), number * self.per_chunk + fragment, -1)
+
+
+def as_object_ids(ids: int | NDArray[Any] | Iterable[int]) -> NDArray[np.int64]:
+    """Object ids as (n,) int64; beside unsigned labels numpy would compare as float64, and mistake long ones.
+
+    Raises
+    ------
+    InvalidInputError
+        They are no integers.
+    MissingError
+        One is greater than any that the format can store.
+    """
+    if not isinstance(ids, np.ndarray):
+        ids = np.array([ids] if isinstance(ids, int) else list(ids))
+    if ids.size and ids.dtype.kind not in "iu":
+        raise InvalidInputError(f"object ids are {ids.dtype}, expected integers")
+    if ids.size and ids.max() > np.iinfo(np.int64).max:
+        raise MissingError("object", int(ids.max()))
+    return ids.reshape(-1).astype(np.int64)
 
 
 class ObjectTable:
@@ -48,22 +74,19 @@ class ObjectTable:
         """Object id of each row, (M,) int64."""
         return self._rows.ids
 
-    def rows_of(self, ids: NDArray[Any] | Iterable[int]) -> NDArray[np.int64]:
+    def rows_of(self, ids: int | NDArray[Any] | Iterable[int]) -> NDArray[np.int64]:
         """Row of each object id.
 
         Raises
         ------
+        InvalidInputError
+            The ids are no integers.
         MissingError
             The level has no object of such an id.
         """
-        wanted = (ids if isinstance(ids, np.ndarray) else np.array(list(ids))).reshape(-1)
+        wanted = as_object_ids(ids)
         if not len(wanted):
-            return np.empty(0, np.int64)
-        if wanted.dtype.kind not in "iu":
-            raise MissingError("object", wanted[0], self.ids[:21].tolist())
-        if wanted.max() > np.iinfo(np.int64).max:
-            raise MissingError("object", int(wanted.max()), self.ids[:21].tolist())
-        wanted = wanted.astype(np.int64)  # beside unsigned ids numpy would compare as float64, and mistake long labels
+            return wanted
         with self._lock:
             if self._order is None:
                 self._order = np.argsort(self.ids, kind="stable")
@@ -87,7 +110,12 @@ class ObjectTable:
         return self._manifests
 
     def owners_of(
-        self, chunks: ChunkTable, first: NDArray[np.int64], cancel: CancelToken | None = None
+        self,
+        chunks: ChunkTable,
+        first: NDArray[np.int64],
+        *,
+        among: NDArray[np.int64] | None = None,
+        cancel: CancelToken | None = None,
     ) -> NDArray[np.int64]:
         """Id of the object that owns each fragment of some chunks.
 
@@ -96,6 +124,8 @@ class ObjectTable:
         chunks : ChunkTable
         first : (C + 1,) int64 array
             Fragments of chunk c are ``first[c]:first[c + 1]``.
+        among : (n,) int64 array, optional
+            Ids of the only objects that count; of several of them that own a fragment the first is told.
 
         Returns
         -------
@@ -103,22 +133,23 @@ class ObjectTable:
             -1 where no object owns the fragment, or several do.
         """
         owners = self._reverse(cancel)
-        counts = np.diff(first)
-        number = np.repeat(owners.chunks.find(chunks.coords), counts)
-        fragment = np.arange(first[-1]) - np.repeat(first[:-1], counts)
-        key = np.where((number >= 0) & (fragment < owners.per_chunk), number * owners.per_chunk + fragment, -1)
-        left, right = (np.searchsorted(owners.keys, key, side=side) for side in ("left", "right"))
+        key = owners.keys_of(chunks, first)
+        keys, rows = owners.keys, owners.rows
+        if among is not None:
+            counted = np.isin(self.ids, among)[rows]
+            keys, rows = keys[counted], rows[counted]
+        left, right = (np.searchsorted(keys, key, side=side) for side in ("left", "right"))
         out = np.full(len(key), names.OWNER_NONE, np.int64)
         found = np.flatnonzero(right > left)
-        least, most = owners.rows[left[found]], owners.rows[right[found] - 1]
-        out[found] = np.where(least == most, self.ids[least], names.OWNER_NONE)
+        least, most = rows[left[found]], rows[right[found] - 1]
+        out[found] = np.where((least == most) | (among is not None), self.ids[least], names.OWNER_NONE)
         return out
 
-    def owners_in(self, chunks: ChunkTable, cancel: CancelToken | None = None) -> NDArray[np.int64]:
-        """Ids of all objects with a piece in some chunks, ascending."""
-        manifests = self.manifests(cancel=cancel)
-        here = chunks.find(manifests.chunks) >= 0
-        return np.unique(self.ids[self.piece_rows()[here]])
+    def are_owned(self, chunks: ChunkTable, first: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether any object owns each fragment of some chunks, given as for :meth:`owners_of`: (F,)."""
+        owners = self._reverse(None)
+        key = owners.keys_of(chunks, first)
+        return np.asarray(np.searchsorted(owners.keys, key, side="right") > np.searchsorted(owners.keys, key))
 
     def piece_rows(self) -> NDArray[np.int64]:
         """Object row of each piece of :meth:`manifests`."""

@@ -13,7 +13,7 @@ from zvview.format.grid import ChunkTable, sort_chunks
 from zvview.geometry.batches import Batch, Points
 from zvview.store.reading.batches import connect, make_batch
 from zvview.store.reading.joints import piece_rows
-from zvview.store.reading.links import LinkSelection, decode_selection, select_links
+from zvview.store.reading.links import LinkSelection, decode_sound, select_links
 from zvview.store.reading.piece_buffer import Surroundings
 from zvview.store.reading.pieces import read_pieces
 from zvview.store.reading.reader import LevelReader, ReadOptions
@@ -46,7 +46,8 @@ def read_objects(reader: LevelReader, rows: NDArray[np.int64], options: ReadOpti
     if buffer.notes:  # pieces in chunks that were left out go too
         present = buffer.chunks.find(chunks) >= 0
         chunks, fragments, owner = chunks[present], fragments[present], owner[present]
-    start, count = piece_rows(buffer, chunks, fragments, path)
+    notes: list[str] | None = [] if options.skip_damage else None
+    start, count = piece_rows(buffer, chunks, fragments, path, notes)
     per_object = np.bincount(owner, count, minlength=len(rows)).astype(np.int64)
     picked = np.repeat(start - (np.cumsum(count) - count), count) + np.arange(count.sum())
     ids = objects.ids[rows]
@@ -56,9 +57,9 @@ def read_objects(reader: LevelReader, rows: NDArray[np.int64], options: ReadOpti
             attributes={n: v.take(picked, axis=0) for n, v in buffer.attributes.items()},
             categories=buffer.categories,
             object_ids=np.repeat(ids, per_object),
-            notes=(*reader.layout.notes, *buffer.notes),
+            notes=(*reader.layout.notes, *buffer.notes, *(notes or ())),
         )
-    table = None if selection is None else decode_selection(selection, payloads)
+    table = None if selection is None else decode_sound(selection, payloads, notes)
     family = None if selection is None else selection.family
     if reader.kind == names.LINE and (per_object < 2).any():
         whole = per_object >= 2
@@ -69,14 +70,15 @@ def read_objects(reader: LevelReader, rows: NDArray[np.int64], options: ReadOpti
     links = np.empty((0, 3 if reader.kind == names.MESH else 2), np.int64)
     link_attributes: dict[str, NDArray[Any]] = {}
     if reader.is_linked:
-        links, link_attributes = connect(reader, Surroundings(buffer), family, table, None)
+        links, link_attributes = connect(reader, Surroundings(buffer), family, table, None, notes)
         owner = np.repeat(np.arange(len(per_object)), per_object)
         links, index = _links_of_objects(links, picked, owner, len(buffer.positions))
         link_attributes = {n: v[index] for n, v in link_attributes.items()}
     is_identity = len(picked) == len(buffer.positions) and bool((picked == np.arange(len(picked))).all())
     positions = buffer.positions if is_identity else buffer.positions.take(picked, axis=0)
     attributes = {n: v if is_identity else v.take(picked, axis=0) for n, v in buffer.attributes.items()}
-    return make_batch(reader, buffer, positions, attributes, offsets, ids[full], links, link_attributes)
+    batch = make_batch(reader, buffer, positions, attributes, offsets, ids[full], links, link_attributes)
+    return replace(batch, notes=(*batch.notes, *(notes or ())))
 
 
 def _links_of_objects(

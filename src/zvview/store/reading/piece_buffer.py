@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.errors import DamagedError
 from zvview.format.attributes import Categories
 from zvview.format.grid import ChunkTable
 
-__all__ = ["PieceBuffer", "Surroundings"]
+__all__ = ["BEYOND", "PieceBuffer", "Surroundings"]
+
+BEYOND = -2
+"""Stands for a vertex that its chunk does not have."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,32 +56,27 @@ class PieceBuffer:
     faces: NDArray[np.int64] | None = None
     notes: tuple[str, ...] = ()
 
-    def find_rows(self, chunks: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Row here of each vertex named by chunk (M, sid) and row (M,) of the chunk's vertex buffer.
+    def find_rows(self, places: NDArray[np.int64], at: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Row here of each vertex, named by its chunk ``places[at]``, (E, sid) and any shape, and its stored row.
 
-        Returns -1 where the chunk was not read or no fragment names the row; the first one where several do.
-
-        Raises
-        ------
-        DamagedError
-            A row beyond the end of its chunk's vertex buffer.
+        Returns -1 where the chunk was not read or no fragment names the row, the first one where several do, and -2
+        where the buffer of the chunk has no such row.
         """
-        at = self.chunks.find(chunks)
-        known = at >= 0
-        limit = np.diff(self.stored_first)[at]
-        if (bad := known & (rows >= limit)).any():
-            i = int(np.flatnonzero(bad)[0])
-            raise DamagedError(
-                "link",
-                found=f"row {rows[i]} of chunk {'.'.join(map(str, chunks[i].tolist()))}",
-                expected=f"a row below {limit[i]}, the number of its vertices",
-            )
-        stored = np.where(known, self.stored_first[:-1][at] + rows, 0)
-        if self.stored_rows is None:
-            return np.where(known, stored, -1)
-        place = np.full(int(self.stored_first[-1]) + 1, -1, np.int64)
-        place[self.stored_rows[::-1]] = np.arange(len(self.stored_rows))[::-1]
-        return np.where(known, place[stored], -1)
+        if not len(self.chunks):
+            return np.full(rows.shape, -1, np.int64)
+        chunk = self.chunks.find(places)
+        first = np.where(chunk >= 0, self.stored_first[:-1][chunk], -1)[at]
+        limit = np.where(chunk >= 0, np.diff(self.stored_first)[chunk], np.iinfo(np.int64).max)[at]
+        is_beyond = rows >= limit
+        found = first + rows
+        if len(chunk) and chunk.min() < 0:
+            found[first < 0] = -1
+        if self.stored_rows is not None:
+            place = np.full(int(self.stored_first[-1]) + 1, -1, np.int64)  # one more, for -1
+            place[self.stored_rows[::-1]] = np.arange(len(self.stored_rows))[::-1]
+            found = place[np.where(is_beyond, -1, found)]
+        found[is_beyond] = BEYOND
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,12 +94,12 @@ class Surroundings:
     own: PieceBuffer
     others: PieceBuffer | None = None
 
-    def find_rows(self, chunks: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def find_rows(self, places: NDArray[np.int64], at: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Row of each vertex named by chunk and stored row, as :meth:`PieceBuffer.find_rows`."""
-        found = self.own.find_rows(chunks, rows)
+        found = self.own.find_rows(places, at, rows)
         if self.others is None:
             return found
-        rest = np.flatnonzero(found < 0)
-        further = self.others.find_rows(chunks[rest], rows[rest])
-        found[rest] = np.where(further >= 0, further + len(self.own.positions), -1)
+        rest = found == -1
+        further = self.others.find_rows(places, at[rest], rows[rest])
+        found[rest] = np.where(further >= 0, further + len(self.own.positions), further)
         return found

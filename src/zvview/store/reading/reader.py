@@ -13,6 +13,7 @@ from zvview.cancel import CancelToken
 from zvview.errors import DamagedError, MissingError
 from zvview.format import names
 from zvview.format.attributes import AttributeMetadata
+from zvview.format.fragments import decode_fragments
 from zvview.format.metadata import RootMetadata
 from zvview.store.cell_arrays import CellArray
 from zvview.store.hierarchy import Hierarchy
@@ -20,13 +21,14 @@ from zvview.store.layout import Layout, LinkFamily
 from zvview.store.reading.cell_families import CellFamilies, ChunkAttribute
 from zvview.store.reading.object_table import ObjectTable
 from zvview.store.reading.piece_buffer import PieceBuffer
+from zvview.store.waves import read_cells
 
 __all__ = ["LevelReader", "ReadOptions"]
 
 _SEQUENCES = frozenset({names.LINE, names.POLYLINE, names.STREAMLINE})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ReadOptions:
     """How a read was asked for.
 
@@ -40,12 +42,15 @@ class ReadOptions:
     skip_damage : bool
         Leave damaged cells out, with a note in the batch, rather than raise.
     cancel : CancelToken or None
+    members : (n,) int64 array or None
+        Ids of the objects that are wanted: of a piece of several objects one of these is told.
     """
 
     attributes: tuple[str, ...] | None = None
     object_ids: bool = True
     skip_damage: bool = False
     cancel: CancelToken | None = None
+    members: NDArray[np.int64] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +72,7 @@ class LevelReader:
     kind: str
     _objects: ObjectTable | None = None
     _are_objects_known: bool = False
+    _are_buffers_whole: bool | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -118,6 +124,28 @@ class LevelReader:
             and not self.layout.metadata.shared_fragments
             and self.layout.links(0) is not None
         )
+
+    @property
+    def are_buffers_whole(self) -> bool:
+        """Whether each vertex buffer is its chunk's content, row by row, so that fragments need not be read for it.
+
+        That is what ``fragments_tile`` claims; as the format advises, it is believed once the first chunk bears it out.
+        """
+        with self._lock:
+            if self._are_buffers_whole is None:
+                self._are_buffers_whole = self.layout.metadata.fragments_tile and self._does_first_chunk_tile()
+        return self._are_buffers_whole
+
+    def _does_first_chunk_tile(self) -> bool:
+        fragments, coords = self.layout.fragments, self.layout.vertices.chunks[:1]
+        if fragments is None or self.is_draco or not len(coords):
+            return False
+        vertices, index = read_cells(self.hierarchy, [(self.layout.vertices, coords), (fragments, coords)])
+        rows = np.array([len(vertices[0]) // (self.layout.vertex_dtype.itemsize * self.root.ndim)])
+        try:
+            return bool(decode_fragments(index, rows).tiles(rows).all())
+        except DamagedError:
+            return False
 
     def links(self) -> LinkFamily | None:
         """The links inside the level, checked to be of a width that the kind can have."""
@@ -187,8 +215,9 @@ class LevelReader:
         told = buffer.owners
         if told is not None:
             is_marked = (told == names.OWNER_NONE) | (told == names.OWNER_SEVERAL)
-            if not (is_marked.any() and self.objects is not None and (self.objects.ids < 0).any()):
+            is_told = not is_marked.any() or self.objects is None
+            if is_told or (options.members is None and not (self.objects.ids < 0).any()):  # type: ignore[union-attr]
                 return np.where(is_marked, names.OWNER_NONE, told)
-        if self.objects is None or not (options.object_ids or told is not None):
+        if not (options.object_ids or told is not None) or self.objects is None:
             return None
-        return self.objects.owners_of(buffer.chunks, buffer.first, options.cancel)
+        return self.objects.owners_of(buffer.chunks, buffer.first, among=options.members, cancel=options.cancel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from zvview.format.grid import chunks_in_box
 from zvview.geometry.batches import Batch
 from zvview.geometry.select import keep_objects
-from zvview.store.reading.boxes import are_owners_known, find_objects_in_box, read_box, read_objects_in_box
+from zvview.store.reading.boxes import find_objects_in_box, read_box
 from zvview.store.reading.chunks import Box, read_chunks
 from zvview.store.reading.objects import read_objects
 from zvview.store.reading.reader import LevelReader, ReadOptions
@@ -35,23 +36,29 @@ def read_level(
     clip : "exact", "objects" or "chunks"
     options : ReadOptions
     """
-    chunks, objects = reader.layout.vertices.chunks, reader.objects
-    if clip == "chunks" and box is not None:
-        chunks = chunks[chunks_in_box(chunks, reader.layout.metadata.chunk_shape, *box)]
-    if objects is None or clip == "chunks" or (box is None and members is None and not reader.is_sequence):
-        if box is None or clip == "chunks":
-            batch = read_chunks(reader, chunks, options)
-        else:
-            batch = read_box(reader, box, options)
-        return batch if members is None else keep_objects(batch, members)
-    rows = np.arange(len(objects.ids)) if members is None else np.flatnonzero(np.isin(objects.ids, members))
+    chunks = reader.layout.vertices.chunks
+    options = replace(options, members=members, object_ids=options.object_ids or members is not None)
+    if clip == "chunks":
+        if box is not None:
+            chunks = chunks[chunks_in_box(chunks, reader.layout.metadata.chunk_shape, *box)]
+        return _keep(read_chunks(reader, chunks, options), members)
+    if box is not None and clip == "exact":
+        return _keep(read_box(reader, box, options), members)
+    if box is None and members is None and not reader.is_sequence:
+        return read_chunks(reader, chunks, options)
+    objects = reader.objects
+    if objects is None:
+        batch = read_chunks(reader, chunks, options) if box is None else read_box(reader, box, options)
+        return _keep(batch, members)
     if box is None:
-        return read_objects(reader, rows, options)
-    if clip == "objects":
-        return read_objects(reader, np.intersect1d(rows, find_objects_in_box(reader, box, options)), options)
-    batch = read_box(reader, box, options)
-    if members is None:
-        return batch
-    if not are_owners_known(batch):  # vertices of several objects would be lost
-        return read_objects_in_box(reader, box, rows, options)
-    return keep_objects(batch, members)
+        return read_objects(reader, _rows(objects.ids, members), options)
+    touched = find_objects_in_box(reader, box, options)
+    return read_objects(reader, np.intersect1d(_rows(objects.ids, members), touched), options)
+
+
+def _keep(batch: Batch, members: NDArray[np.int64] | None) -> Batch:
+    return batch if members is None else keep_objects(batch, members)
+
+
+def _rows(ids: NDArray[np.int64], members: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    return np.arange(len(ids)) if members is None else np.flatnonzero(np.isin(ids, members))
