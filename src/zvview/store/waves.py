@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -149,7 +149,7 @@ def _decode(
             payloads = _unwrap_some(asks, raw, bounds)
     except DamagedError as error:
         raise _located(error, asks, bounds) from None
-    return [payloads[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
+    return [payloads[start:stop] for start, stop in pairwise(bounds)]
 
 
 def _unwrap_some(asks: Sequence[CellAsk], raw: list[Any], bounds: list[int]) -> list[NDArray[np.uint8]]:

@@ -118,7 +118,8 @@ def read_points(
     """The points of the wanted chunks, in fragments that pass `test` where given; those then carry no objects."""
     families = reader.families(options)
     is_local = reader.hierarchy.source.is_local  # elsewhere the look at the first chunk is a round trip of its own
-    if is_local and test is None and reader.objects is None and reader.are_buffers_whole:
+    has_objects = options.object_ids and reader.objects is not None
+    if is_local and test is None and not has_objects and reader.are_buffers_whole:
         families = families.without_fragments()
     buffer, _ = read_pieces(
         reader.hierarchy,

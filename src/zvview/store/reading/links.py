@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -17,6 +17,8 @@ from zvview.store.layout import LinkArray, LinkFamily, LinkTable
 from zvview.store.waves import CellAsk, locate_error
 
 __all__ = ["EndpointTest", "LinkSelection", "decode_selection", "decode_sound", "select_links"]
+
+_BATCH_BYTES = 1 << 20
 
 EndpointTest: TypeAlias = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 """Tells of (K, L, sid) endpoint chunks which of the K records, or cells of records, are wanted."""
@@ -118,36 +120,40 @@ def decode_selection(selection: LinkSelection, payloads: Sequence[Sequence[NDArr
         A cell does not hold whole records, or an attribute cell not as many values as there are records.
     """
     family, taken = selection.family, iter(payloads)
-    cells: list[Sequence[NDArray[np.uint8]]] = []
-    values: list[dict[str, Sequence[NDArray[np.uint8]]]] = []
-    for array, _ in selection.picks:
-        cells.append(next(taken))
-        values.append({n: next(taken) for n in selection.attributes if n in array.attributes})
-    parts, slots = [], []
-    for same in _alike(selection.picks):
-        records = _decode_alike(family, [selection.picks[i] for i in same], [cells[i] for i in same])
-        places = np.concatenate([family.endpoints(*selection.picks[i]) for i in same])
-        at = records.slots + family.width * records.cell_of()[:, None]
-        of_pick = np.split(records.counts, np.cumsum([len(cells[i]) for i in same])[:-1])
-        attributes = {
-            n: _attribute_values(n, [(selection.picks[i], values[i], c) for i, c in zip(same, of_pick, strict=True)])
-            for n in selection.attributes
-        }
-        parts.append(LinkTable(places.reshape(-1, places.shape[2]), at, records.rows, attributes))
-        slots.append(records.slots)
+    picked: list[_Picked] = []
+    for array, coords in selection.picks:
+        cells = next(taken)
+        values = {n: next(taken) for n in selection.attributes if n in array.attributes}
+        picked.append(_Picked(array, coords, cells, values))
+    known = 0 if selection.table is None else len(selection.table)
+    bound = known + sum(p.most_records(family.width) for p in picked)
+    rows, at = np.empty((bound, family.width), np.int64), np.empty((bound, family.width), np.int32)
+    places, slots, count, first = [], [], 0, 0
+    attributes: dict[str, list[NDArray[Any]]] = {n: [] for n in selection.attributes}
+    for alike in _batches(picked):
+        records = _decode_alike(family, alike)
+        ends = np.concatenate([family.endpoints(p.array, p.coords) for p in alike])
+        filled = slice(count, count + len(records.rows))
+        rows[filled] = records.rows
+        at[filled] = records.slots + (first + family.width * records.cell_of())[:, None]
+        places.append(ends.reshape(-1, ends.shape[2]))
+        count, first = filled.stop, first + len(places[-1])
+        if family.is_duplicated:
+            slots.append(records.slots)
+        for name, of_name in attributes.items():
+            of_name.append(_attribute_values(name, alike, records.counts))
     if selection.table is not None:
-        parts.append(selection.table)
+        rows[count : count + known], at[count : count + known] = selection.table.rows, selection.table.at + first
+        places.append(selection.table.places)
         slots.append(np.zeros_like(selection.table.rows))
-    if not parts:
+        count += known
+        for name, of_name in attributes.items():
+            of_name.append(selection.table.attributes[name])
+    if not count:
         none = np.empty((0, family.width), np.int64)
         return LinkTable(np.empty((0, 1), np.int64), none, none)
-    shifts = np.cumsum([0] + [len(p.places) for p in parts]).tolist()
-    table = LinkTable(
-        np.concatenate([p.places for p in parts]),
-        np.concatenate([p.at + shift if shift else p.at for p, shift in zip(parts, shifts, strict=False)]),
-        np.concatenate([p.rows for p in parts]),
-        {n: _join(n, [p.attributes[n] for p in parts if n in p.attributes], family) for n in selection.attributes},
-    )
+    joined = {n: _join(n, parts, family) for n, parts in attributes.items()}
+    table = LinkTable(np.concatenate(places), at[:count], rows[:count], joined)
     if family.is_duplicated:
         kept = drop_copies(table.chunks, np.concatenate(slots))
         table = table.take(kept) if len(kept) < len(table) else table
@@ -156,51 +162,84 @@ def decode_selection(selection: LinkSelection, payloads: Sequence[Sequence[NDArr
     return table
 
 
-Pick: TypeAlias = tuple[LinkArray, NDArray[np.int64]]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Picked:
+    """Cells of one array of a family, with those of its attributes."""
+
+    array: LinkArray
+    coords: NDArray[np.int64]
+    cells: Sequence[NDArray[np.uint8]]
+    values: dict[str, Sequence[NDArray[np.uint8]]]
+
+    @property
+    def encoding(self) -> object:
+        """What must be the same for cells to be decoded at once."""
+        return self.array.is_ragged, self.array.has_perm, self.array.dtype
+
+    def most_records(self, width: int) -> int:
+        """Records that the bytes of the cells have room for."""
+        return sum(map(len, self.cells)) // (self.array.dtype.itemsize * width)
+
+    def part(self, start: int, stop: int) -> _Picked:
+        """The cells from `start` to `stop`."""
+        values = {n: v[start:stop] for n, v in self.values.items()}
+        return _Picked(self.array, self.coords[start:stop], self.cells[start:stop], values)
 
 
-def _alike(picks: Sequence[Pick]) -> list[list[int]]:
-    """Indices of picks whose cells are encoded alike, so that they can be decoded at once."""
-    groups: dict[object, list[int]] = {}
-    for i, (array, _) in enumerate(picks):
-        groups.setdefault((array.is_ragged, array.has_perm, array.dtype), []).append(i)
-    return list(groups.values())
+def _batches(picked: Sequence[_Picked]) -> Iterator[list[_Picked]]:
+    """Cells that are encoded alike, about a megabyte at a time: decoding then costs calls neither many nor large."""
+    groups: dict[object, list[_Picked]] = {}
+    for pick in picked:
+        groups.setdefault(pick.encoding, []).append(pick)
+    for group in groups.values():
+        batch, spent = [], 0
+        for pick in group:
+            ends = np.cumsum([len(c) for c in pick.cells])
+            start = 0
+            while start < len(pick.cells):
+                before = int(ends[start - 1]) if start else 0
+                stop = max(start + 1, int(np.searchsorted(ends, before + _BATCH_BYTES - spent, side="right")))
+                batch.append(pick.part(start, stop))
+                spent += int(ends[stop - 1]) - before
+                start = stop
+                if spent >= _BATCH_BYTES or start < len(pick.cells):
+                    yield batch
+                    batch, spent = [], 0
+        if batch:
+            yield batch
 
 
-def _decode_alike(
-    family: LinkFamily, picks: Sequence[Pick], cells: Sequence[Sequence[NDArray[np.uint8]]]
-) -> LinkRecords:
-    array = picks[0][0]
+def _decode_alike(family: LinkFamily, picked: Sequence[_Picked]) -> LinkRecords:
+    array = picked[0].array
     try:
         return decode_links(
-            [cell for of_pick in cells for cell in of_pick],
+            [cell for p in picked for cell in p.cells],
             width=family.width,
             dtype=array.dtype,
             is_ragged=array.is_ragged,
             has_perm=array.has_perm,
         )
     except DamagedError as error:
-        first = np.cumsum([0] + [len(c) for c in cells])
+        first = np.cumsum([0] + [len(p.cells) for p in picked])
         which = int(np.searchsorted(first, error.cells[0], side="right")) - 1 if error.cells else 0
         own = [c - int(first[which]) for c in error.cells if first[which] <= c < first[which + 1]]
-        raise locate_error(error, picks[which][0].cells.path, picks[which][1], own) from None
+        raise locate_error(error, picked[which].array.cells.path, picked[which].coords, own) from None
 
 
-def _attribute_values(
-    name: str, parts: Sequence[tuple[Pick, dict[str, Sequence[NDArray[np.uint8]]], NDArray[np.int64]]]
-) -> NDArray[Any]:
-    """Values of a link attribute, aligned with the records of some picks."""
+def _attribute_values(name: str, picked: Sequence[_Picked], counts: NDArray[np.int64]) -> NDArray[Any]:
+    """Values of a link attribute, aligned with the records of some cells, of which each has `counts`."""
     out: list[NDArray[Any]] = []
-    for (array, coords), payloads, counts in parts:
-        if name in array.attributes:
-            stored, metadata = array.attributes[name]
+    bounds = np.cumsum([len(p.cells) for p in picked])[:-1]
+    for pick, own in zip(picked, np.split(counts, bounds), strict=True):
+        if name in pick.array.attributes:
+            stored, metadata = pick.array.attributes[name]
             try:
-                out += [v for v in rows_of(payloads[name], counts, metadata.dtype) if len(v)]
+                out += [v for v in rows_of(pick.values[name], own, metadata.dtype) if len(v)]
             except DamagedError as error:
-                raise locate_error(error, stored.path, coords) from None
-        elif counts.any():
-            expected = f"{int(counts.sum())} rows of {name!r}"
-            raise DamagedError("link attribute", found="no values", expected=expected, array=array.cells.path)
+                raise locate_error(error, stored.path, pick.coords) from None
+        elif own.any():
+            expected = f"{int(own.sum())} rows of {name!r}"
+            raise DamagedError("link attribute", found="no values", expected=expected, array=pick.array.cells.path)
     if len({v.shape[1:] for v in out}) > 1:
         raise DamagedError("link attribute", found="several widths", expected=f"one width of {name!r}")
     return np.concatenate(out) if out else np.empty(0)
