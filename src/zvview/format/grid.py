@@ -185,7 +185,7 @@ class ChunkTable:
 
 
 def rows_between(coords: NDArray[np.int64], lo: NDArray[np.int64], hi: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Indices of the rows of `coords` with ``lo <= row <= hi`` on every axis; column by column, which numpy does best."""
+    """Indices of the rows of `coords` with ``lo <= row <= hi`` on every axis; by column, which numpy does best."""
     keep = np.ones(len(coords), bool)
     for axis in range(coords.shape[1]):
         column = coords[:, axis]

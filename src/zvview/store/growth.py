@@ -1,8 +1,9 @@
 """Growing the grid of a store, so that it holds more of space: cells are renamed, none is decoded.
 
-The grid is sized by the bounds (format reference 4.2). Where it grows below, every array index moves, and with it the key
-of every cell. The store is made anew beside itself, in a folder of links to the very same files, and takes its own
-place as a whole, like any store that is written (:mod:`zvview.store.places.folder_sink`): a reader sees the old or the new.
+The grid is sized by the bounds (format reference 4.2). Where it grows below, every array index moves, and with it the
+key of every cell. The store is made anew beside itself, in a folder of links to the very same files, and takes its own
+place as a whole, like any store that is written (:mod:`zvview.store.places.folder_sink`): a reader sees the old or
+the new.
 """
 
 from __future__ import annotations
@@ -113,7 +114,9 @@ def plan_growth(nodes: Mapping[str, Mapping[str, Any]], lo: ArrayLike, hi: Array
     shift = np.zeros(root.ndim) if root.offset is None else root.offset
     corners = [np.asarray(corner, np.float64) for corner in (lo, hi)]
     if any(c.shape != (root.ndim,) or not np.isfinite(c).all() for c in corners) or (corners[0] > corners[1]).any():
-        raise InvalidInputError(f"bounds {lo}, {hi}: expected a least and a greatest corner of {root.ndim} finite numbers")
+        raise InvalidInputError(
+            f"bounds {lo!r}, {hi!r}: expected a least and a greatest corner of {root.ndim} finite numbers"
+        )
     least, most = np.minimum(root.lo, corners[0] - shift), np.maximum(root.hi, corners[1] - shift)
     if (least == root.lo).all() and (most == root.hi).all():
         return Growth({}, {})

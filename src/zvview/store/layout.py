@@ -32,7 +32,7 @@ class LinkTable:
     places : (E, sid) int64 array
         Chunks that hold endpoints, each in the grid of the endpoint's level; records share them, since there are far
         fewer cells than records.
-    at : (M, L) int64 array
+    at : (M, L) array of int32 or int64
         Index in `places` of the chunk of each endpoint.
     rows : (M, L) int64 array
         Row of each endpoint in the vertex buffer of its chunk.
@@ -40,7 +40,7 @@ class LinkTable:
     """
 
     places: NDArray[np.int64]
-    at: NDArray[np.int64]
+    at: NDArray[np.integer]
     rows: NDArray[np.int64]
     attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
@@ -58,7 +58,8 @@ class LinkTable:
     @property
     def chunks(self) -> NDArray[np.int64]:
         """Chunk of each endpoint, (M, L, sid)."""
-        return self.places[self.at]
+        chunks: NDArray[np.int64] = self.places[self.at]
+        return chunks
 
     def take(self, index: NDArray[np.int64]) -> LinkTable:
         """The records at `index`."""

@@ -307,6 +307,8 @@ class ObjectRows09:
             none = np.empty(0, np.int64)
             return Manifests(np.zeros(1, np.int64), none.reshape(0, self.sid_ndim), none)
         table = self._rows.read(rows, cancel)
+        if rows is None:  # decoded they are kept by whoever asked for all
+            self._rows.forget()
         try:
             return decode_manifests(table.buffer, table.starts, table.sizes, self.sid_ndim)
         except DamagedError as error:

@@ -211,6 +211,10 @@ class ByteRows:
         at = first_row[np.searchsorted(chunks, rows // per)] + rows % per
         return RowTable(buffer, starts[at], sizes[at])
 
+    def forget(self) -> None:
+        """Let go of the chunks that are kept."""
+        self._tables.clear()
+
     def _fetch(self, chunks: list[int], cancel: CancelToken | None) -> None:
         if not chunks:
             return

@@ -216,8 +216,8 @@ class Store:
         out = list(self.metadata.notes)
         if not self._hierarchy.can_enumerate:
             out.append(
-                f"{self.place} cannot list what it holds and the store has no index by zvview: attributes that the root "
-                "does not declare must be asked for by name, and links beyond neighbouring chunks are not found"
+                f"{self.place} cannot list what it holds and the store has no index by zvview: attributes that the "
+                "root does not declare must be asked for by name, and links beyond neighbouring chunks are not found"
             )
         if len(self.kinds) > 1:
             out.append(

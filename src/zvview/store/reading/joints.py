@@ -109,15 +109,23 @@ def piece_rows(
         there and has no rows.
     """
     at = buffer.chunks.find(chunks)
-    limit = np.where(at >= 0, np.diff(buffer.first)[at], 0) if len(buffer.chunks) else np.zeros(len(at), np.int64)
-    if (bad := fragments >= limit).any():
-        i = int(np.flatnonzero(bad)[0])
+    limits = np.append(np.diff(buffer.first), 0)  # the last for chunks that are not there: -1
+    bad = np.flatnonzero(fragments >= limits[at])
+    if len(bad):
+        i = int(bad[0])
         found = f"fragment {fragments[i]} of chunk {'.'.join(map(str, chunks[i].tolist()))}"
-        report(DamagedError("manifest", found=found, expected=f"one of its {limit[i]} fragments", array=path), notes)
-    start, count = np.zeros(len(at), np.int64), np.zeros(len(at), np.int64)
-    good = np.flatnonzero(~bad)
-    index = buffer.first[:-1][at[good]] + fragments[good]
-    start[good], count[good] = buffer.offsets[:-1][index], np.diff(buffer.offsets)[index]
+        expected = f"one of its {limits[at[i]]} fragments"
+        report(DamagedError("manifest", found=found, expected=expected, array=path), notes)
+    if not len(buffer.offsets[1:]):
+        return np.zeros(len(at), np.int64), np.zeros(len(at), np.int64)
+    index = buffer.first[at]
+    index += fragments
+    index[bad] = 0
+    start = buffer.offsets[index]
+    index += 1
+    count = buffer.offsets[index]
+    count -= start
+    count[bad] = 0
     return start, count
 
 

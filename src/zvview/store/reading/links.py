@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -19,6 +19,7 @@ from zvview.store.waves import CellAsk, locate_error
 __all__ = ["EndpointTest", "LinkSelection", "decode_selection", "decode_sound", "select_links"]
 
 _BATCH_BYTES = 1 << 20
+_NOTHING = np.empty(0, np.uint8)
 
 EndpointTest: TypeAlias = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 """Tells of (K, L, sid) endpoint chunks which of the K records, or cells of records, are wanted."""
@@ -80,7 +81,7 @@ def select_links(family: LinkFamily, test: EndpointTest, attributes: Sequence[st
 
 
 def decode_sound(
-    selection: LinkSelection, payloads: Sequence[Sequence[NDArray[np.uint8]]], notes: list[str] | None
+    selection: LinkSelection, payloads: Sequence[list[NDArray[np.uint8]]], notes: list[str] | None
 ) -> LinkTable:
     """As :func:`decode_selection`; given `notes`, cells that cannot be decoded are noted there and count as absent."""
     if notes is None:
@@ -96,7 +97,7 @@ def decode_sound(
             _blank(values, [at])
     while True:
         try:
-            return decode_selection(selection, cells)
+            return decode_selection(selection, [list(of_ask) for of_ask in cells])
         except DamagedError as error:
             group = next((of_pick for paths, of_pick in groups if error.array in paths), None)
             if group is None or not error.cells:
@@ -111,8 +112,10 @@ def _blank(of_asks: Sequence[list[NDArray[np.uint8]]], cells: Iterable[int]) -> 
             payloads[cell] = np.empty(0, np.uint8)
 
 
-def decode_selection(selection: LinkSelection, payloads: Sequence[Sequence[NDArray[np.uint8]]]) -> LinkTable:
+def decode_selection(selection: LinkSelection, payloads: Sequence[list[NDArray[np.uint8]]]) -> LinkTable:
     """The records of a selection, from the payloads of its :attr:`LinkSelection.asks`; copies and marks are dropped.
+
+    The lists of payloads are emptied on the way, so that no more than a part of them is held beside the records.
 
     Raises
     ------
@@ -168,8 +171,8 @@ class _Picked:
 
     array: LinkArray
     coords: NDArray[np.int64]
-    cells: Sequence[NDArray[np.uint8]]
-    values: dict[str, Sequence[NDArray[np.uint8]]]
+    cells: list[NDArray[np.uint8]]
+    values: Mapping[str, Sequence[NDArray[np.uint8]]]
 
     @property
     def encoding(self) -> object:
@@ -179,6 +182,10 @@ class _Picked:
     def most_records(self, width: int) -> int:
         """Records that the bytes of the cells have room for."""
         return sum(map(len, self.cells)) // (self.array.dtype.itemsize * width)
+
+    def release(self, stop: int) -> None:
+        """Let go of the bytes of the cells before `stop`: they are decoded, and as large as what came of them."""
+        self.cells[:stop] = [_NOTHING] * stop
 
     def part(self, start: int, stop: int) -> _Picked:
         """The cells from `start` to `stop`."""
@@ -204,9 +211,16 @@ def _batches(picked: Sequence[_Picked]) -> Iterator[list[_Picked]]:
                 start = stop
                 if spent >= _BATCH_BYTES or start < len(pick.cells):
                     yield batch
+                    pick.release(stop)
                     batch, spent = [], 0
         if batch:
             yield batch
+            _release(group)
+
+
+def _release(picked: Sequence[_Picked]) -> None:
+    for pick in picked:
+        pick.release(len(pick.cells))
 
 
 def _decode_alike(family: LinkFamily, picked: Sequence[_Picked]) -> LinkRecords:

@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from zvview.format import names
 from zvview.format.grid import ChunkTable, sort_chunks
-from zvview.geometry.batches import Batch, Points
+from zvview.format.manifests import Manifests
+from zvview.geometry.batches import Batch, Points, Polylines, batch_type
+from zvview.geometry.select import keep_rows
 from zvview.store.reading.batches import connect, make_batch
+from zvview.store.reading.gather import gather_objects
 from zvview.store.reading.joints import piece_rows
 from zvview.store.reading.links import LinkSelection, decode_sound, select_links
 from zvview.store.reading.piece_buffer import Surroundings
@@ -29,8 +32,31 @@ def read_objects(reader: LevelReader, rows: NDArray[np.int64], options: ReadOpti
     """
     objects = reader.objects
     assert objects is not None
-    path = f"{reader.layout.path}/{names.OBJECT_INDEX}/{names.MANIFESTS}"
+    ids = objects.ids[rows]
     manifests = objects.manifests(None if _is_all(rows, len(objects.ids)) else rows, options.cancel)
+    if reader.is_linked:
+        return _read_linked(reader, manifests, ids, options)
+    gathered = gather_objects(reader, manifests, replace(options, object_ids=False))
+    notes = (*reader.layout.notes, *gathered.notes)
+    common: dict[str, Any] = {
+        "attributes": gathered.attributes,
+        "categories": gathered.categories,
+        "notes": notes,
+    }
+    counts = gathered.counts
+    if reader.kind == names.POINT_CLOUD:
+        return Points(gathered.positions, object_ids=np.repeat(ids, counts), **common)
+    offsets = np.append(0, np.cumsum(counts[counts > 0]))
+    batch = batch_type(reader.kind)(gathered.positions, offsets=offsets, object_ids=ids[counts > 0], **common)  # type: ignore[call-arg]
+    assert isinstance(batch, Polylines)
+    if reader.kind == names.LINE and (np.diff(offsets) < 2).any():
+        return keep_rows(batch, np.repeat(np.diff(offsets) >= 2, np.diff(offsets)))
+    return batch
+
+
+def _read_linked(reader: LevelReader, manifests: Manifests, ids: NDArray[np.int64], options: ReadOptions) -> Batch:
+    """Objects that are joined by links, with those links of which they have all ends."""
+    path = f"{reader.layout.path}/{names.OBJECT_INDEX}/{names.MANIFESTS}"
     coords = sort_chunks(manifests.chunks)
     selection = _links_among(reader, coords, options)
     buffer, payloads = read_pieces(
@@ -42,41 +68,27 @@ def read_objects(reader: LevelReader, rows: NDArray[np.int64], options: ReadOpti
         cancel=options.cancel,
     )
     chunks, fragments, piece_counts = manifests.chunks, manifests.fragments, np.diff(manifests.offsets)
-    owner = np.repeat(np.arange(len(rows)), piece_counts)
+    owner = np.repeat(np.arange(len(ids)), piece_counts)
     if buffer.notes:  # pieces in chunks that were left out go too
         present = buffer.chunks.find(chunks) >= 0
         chunks, fragments, owner = chunks[present], fragments[present], owner[present]
     notes: list[str] | None = [] if options.skip_damage else None
     start, count = piece_rows(buffer, chunks, fragments, path, notes)
-    per_object = np.bincount(owner, count, minlength=len(rows)).astype(np.int64)
+    per_object = np.bincount(owner, count, minlength=len(ids)).astype(np.int64)
     picked = np.repeat(start - (np.cumsum(count) - count), count) + np.arange(count.sum())
-    ids = objects.ids[rows]
-    if reader.kind == names.POINT_CLOUD:
-        return Points(
-            buffer.positions.take(picked, axis=0),
-            attributes={n: v.take(picked, axis=0) for n, v in buffer.attributes.items()},
-            categories=buffer.categories,
-            object_ids=np.repeat(ids, per_object),
-            notes=(*reader.layout.notes, *buffer.notes, *(notes or ())),
-        )
     table = None if selection is None else decode_sound(selection, payloads, notes)
     family = None if selection is None else selection.family
-    if reader.kind == names.LINE and (per_object < 2).any():
-        whole = per_object >= 2
-        picked = picked[np.repeat(whole, per_object)]
-        ids, per_object = ids[whole], per_object[whole]
     full = per_object > 0
     offsets = np.append(0, np.cumsum(per_object[full]))
-    links = np.empty((0, 3 if reader.kind == names.MESH else 2), np.int64)
-    link_attributes: dict[str, NDArray[Any]] = {}
-    if reader.is_linked:
-        links, link_attributes = connect(reader, Surroundings(buffer), family, table, None, notes)
-        owner = np.repeat(np.arange(len(per_object)), per_object)
-        links, index = _links_of_objects(links, picked, owner, len(buffer.positions))
-        link_attributes = {n: v[index] for n, v in link_attributes.items()}
-    is_identity = len(picked) == len(buffer.positions) and bool((picked == np.arange(len(picked))).all())
-    positions = buffer.positions if is_identity else buffer.positions.take(picked, axis=0)
-    attributes = {n: v if is_identity else v.take(picked, axis=0) for n, v in buffer.attributes.items()}
+    links, link_attributes = connect(reader, Surroundings(buffer), family, table, None, notes)
+    owner = np.repeat(np.arange(len(per_object)), per_object)
+    same = buffer.first_copies()  # links name the first of several copies of a vertex, objects any of them
+    once = picked if same is None else same[picked]
+    links = links if same is None else same[links]
+    links, index = _links_of_objects(links, once, owner, len(buffer.positions))
+    link_attributes = {n: v[index] for n, v in link_attributes.items()}
+    positions = buffer.positions.take(picked, axis=0)
+    attributes = {n: v.take(picked, axis=0) for n, v in buffer.attributes.items()}
     batch = make_batch(reader, buffer, positions, attributes, offsets, ids[full], links, link_attributes)
     return replace(batch, notes=(*batch.notes, *(notes or ())))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zvview.format.attributes import Categories
 from zvview.format.grid import ChunkTable
 
-__all__ = ["BEYOND", "PieceBuffer", "Surroundings"]
+__all__ = ["BEYOND", "PieceBuffer", "Surroundings", "outline_pieces"]
 
 BEYOND = -2
 """Stands for a vertex that its chunk does not have."""
@@ -56,7 +56,9 @@ class PieceBuffer:
     faces: NDArray[np.int64] | None = None
     notes: tuple[str, ...] = ()
 
-    def find_rows(self, places: NDArray[np.int64], at: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def find_rows(
+        self, places: NDArray[np.int64], at: NDArray[np.integer], rows: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
         """Row here of each vertex, named by its chunk ``places[at]``, (E, sid) and any shape, and its stored row.
 
         Returns -1 where the chunk was not read or no fragment names the row, the first one where several do, and -2
@@ -78,6 +80,20 @@ class PieceBuffer:
         found[is_beyond] = BEYOND
         return found
 
+    def first_copies(self) -> NDArray[np.int64] | None:
+        """The first row here of the vertex that each row (R,) shows; None where no vertex is shown more than once."""
+        if self.stored_rows is None:
+            return None
+        _, first, number = np.unique(self.stored_rows, return_index=True, return_inverse=True)
+        return None if len(first) == len(number) else first[number]
+
+
+def outline_pieces(coords: NDArray[np.int64], counts: NDArray[np.int64], per_chunk: NDArray[np.int64]) -> PieceBuffer:
+    """The pieces of the chunks at `coords` without their vertices: how many rows each has, and where they would be."""
+    offsets, first = (np.append(0, np.cumsum(n)).astype(np.int64) for n in (counts, per_chunk))
+    none = np.empty((0, 0), np.float32)
+    return PieceBuffer(ChunkTable.of(coords), none, {}, {}, offsets, first, None, offsets[first], None)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Surroundings:
@@ -94,7 +110,9 @@ class Surroundings:
     own: PieceBuffer
     others: PieceBuffer | None = None
 
-    def find_rows(self, places: NDArray[np.int64], at: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def find_rows(
+        self, places: NDArray[np.int64], at: NDArray[np.integer], rows: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
         """Row of each vertex named by chunk and stored row, as :meth:`PieceBuffer.find_rows`."""
         found = self.own.find_rows(places, at, rows)
         if self.others is None:

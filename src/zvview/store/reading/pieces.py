@@ -5,7 +5,7 @@ Cells are read in waves of about eight megabytes, so that no more than that is h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from zvview.store.reading.piece_buffer import PieceBuffer
 from zvview.store.reading.piece_wave import FragmentTest, Parts, append_wave
 from zvview.store.waves import CellAsk, UnreadableCells, locate_error, read_cells
 
-__all__ = ["decode_pieces", "read_pieces"]
+__all__ = ["decode_pieces", "iterate_pieces", "read_pieces"]
 
 _WAVE_BYTES = 8 << 20
 _FIRST_WAVE = {True: 64, False: 512}  # chunks, before their size is known; a wave more costs a round trip elsewhere
@@ -55,19 +55,11 @@ def read_pieces(
     """
     parts = Parts(attributes={name: [] for name in families.attributes})
     others: list[list[NDArray[np.uint8]]] = []
-    done, size = 0, _FIRST_WAVE[hierarchy.source.is_local]
-    while done < len(coords) or (extra and not others):
-        wave = coords[done : done + size]
-        asks = families.asks(wave)
-        own = len(asks)
-        used, payloads = _read_sound(
-            hierarchy, [*asks, *(() if others else extra)], own, wave, parts.notes if skip_damage else None, cancel
-        )
-        others = others or payloads[own:]
-        spent = sum(len(c) for cells in payloads[:own] for c in cells)
-        _append_sound(parts, families, used, payloads[:own], test, skip_damage)
-        done += size
-        size = int(np.clip(_WAVE_BYTES * len(wave) // max(spent, 1), 1, 1 << 14))
+    for used, own, more in _read_waves(
+        hierarchy, families, coords, extra, parts.notes if skip_damage else None, cancel
+    ):
+        others = others or more
+        _append_sound(parts, families, used, own, test, skip_damage)
     buffer = _finish(parts, families, coords)
     broken = _find_not_finite(buffer)
     if not len(broken):
@@ -78,6 +70,45 @@ def read_pieces(
     sound = np.delete(buffer.chunks.coords, broken, axis=0)
     buffer, _ = read_pieces(hierarchy, families, sound, test=test, skip_damage=True, cancel=cancel)
     return replace(buffer, notes=(*parts.notes, str(error))), others
+
+
+def iterate_pieces(
+    hierarchy: Hierarchy,
+    families: CellFamilies,
+    coords: NDArray[np.int64],
+    *,
+    skip_damage: bool = False,
+    cancel: CancelToken | None = None,
+) -> Iterator[PieceBuffer]:
+    """The pieces of the chunks at `coords`, some chunks at a time: all together need not fit into memory twice."""
+    notes: list[str] | None = [] if skip_damage else None
+    for used, payloads, _ in _read_waves(hierarchy, families, coords, (), notes, cancel, _WAVE_BYTES // 2):
+        buffer = decode_pieces(families, used, payloads, skip_damage=skip_damage)
+        yield replace(buffer, notes=(*(notes or ()), *buffer.notes))
+        if notes:
+            notes.clear()
+
+
+def _read_waves(
+    hierarchy: Hierarchy,
+    families: CellFamilies,
+    coords: NDArray[np.int64],
+    extra: Sequence[CellAsk],
+    notes: list[str] | None,
+    cancel: CancelToken | None,
+    wave_bytes: int = _WAVE_BYTES,
+) -> Iterator[tuple[NDArray[np.int64], list[list[NDArray[np.uint8]]], list[list[NDArray[np.uint8]]]]]:
+    """Chunks that could be read, the payloads of their cells, and in the first wave those of `extra`."""
+    done, size = 0, _FIRST_WAVE[hierarchy.source.is_local]
+    while done < len(coords) or (extra and not done):
+        wave = coords[done : done + size]
+        asks = families.asks(wave)
+        own = len(asks)
+        used, payloads = _read_sound(hierarchy, [*asks, *(() if done else extra)], own, wave, notes, cancel)
+        spent = sum(len(c) for cells in payloads[:own] for c in cells)
+        done += size
+        size = int(np.clip(wave_bytes * len(wave) // max(spent, 1), 1, 1 << 14))
+        yield used, payloads[:own], payloads[own:]
 
 
 def decode_pieces(
