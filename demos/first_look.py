@@ -1,8 +1,8 @@
 """A first look at zvview on real data: five neurons three ways, and a fibre tract.
 
-Makes a collection of stores from the hemibrain neurons that the navis wheel carries (skeletons, meshes, synapses and the
-neuropil around them; Scheffer et al., eLife 2020) and a store from the fornix streamlines of the dipy wheel,
-checks them, reads a box of each, and draws what was read.
+Makes a collection of stores from the hemibrain neurons that the navis wheel carries (skeletons, meshes, synapses and
+the neuropil around them; Scheffer et al., eLife 2020) and a store from the fornix streamlines of the dipy wheel, checks
+them, reads a box of each, and draws what was read.
 
     python demos/first_look.py [folder]
 """

@@ -19,8 +19,8 @@ def open(place: Place, *, storage_options: Mapping[str, Any] | None = None) -> S
     Parameters
     ----------
     place : str, path, mapping or zarr store
-        A folder, a ``.zip``, an ``http(s)://``, ``s3://`` or ``gs://`` address, a dictionary of keys to bytes, or a zarr
-        store object.
+        A folder, a ``.zip``, an ``http(s)://``, ``s3://`` or ``gs://`` address, a dictionary of keys to bytes, or a
+        zarr store object.
     storage_options : mapping, optional
         Credentials and endpoint of an address; anonymous by default.
 

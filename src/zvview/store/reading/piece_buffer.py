@@ -70,7 +70,7 @@ class PieceBuffer:
         first = np.where(chunk >= 0, self.stored_first[:-1][chunk], -1)[at]
         limit = np.where(chunk >= 0, np.diff(self.stored_first)[chunk], np.iinfo(np.int64).max)[at]
         is_beyond = rows >= limit
-        found = first + rows
+        found: NDArray[np.int64] = first + rows
         if len(chunk) and chunk.min() < 0:
             found[first < 0] = -1
         if self.stored_rows is not None:
