@@ -197,7 +197,7 @@ class RemoteSink:
 
     def put_many(self, items: Iterable[tuple[str, Sequence[Buffer]]]) -> None:
         """See :meth:`zvview.store.places.source.Sink.put_many`."""
-        wave: list[Callable[[], Awaitable[None]]] = []
+        wave: list[Callable[[], Awaitable[Exception | None]]] = []
         held = 0
         for key, pieces in items:
             check_keys([key])
@@ -208,12 +208,12 @@ class RemoteSink:
             if key == ROOT_KEY:
                 self._root = content
                 continue
-            wave.append(partial(self._put, key, content))
+            wave.append(partial(self._try_put, key, content))
             held += len(content)
             if held > _PUT_BYTES:
-                _run(self.place, gather_bounded(wave))
+                _run(self.place, self._put_wave(wave))
                 wave, held = [], 0
-        _run(self.place, gather_bounded(wave))
+        _run(self.place, self._put_wave(wave))
 
     def commit(self) -> None:
         """Write the root, which makes it a store."""
@@ -229,6 +229,19 @@ class RemoteSink:
 
     async def _put(self, key: str, content: bytes) -> None:
         await self._store.put_async(key, content)
+
+    async def _put_wave(self, wave: Sequence[Callable[[], Awaitable[Exception | None]]]) -> None:
+        """Write a wave to its end, then raise the first error: a request dropped in flight may still arrive, and stay."""
+        errors = [error for error in await gather_bounded(wave) if error is not None]
+        if errors:
+            raise errors[0]
+
+    async def _try_put(self, key: str, content: bytes) -> Exception | None:
+        try:
+            await self._put(key, content)
+        except Exception as error:  # told when the whole wave is through
+            return error
+        return None
 
     async def _clear(self) -> None:
         keys = await _all_keys(self._store, "")
