@@ -231,7 +231,7 @@ class RemoteSink:
         await self._store.put_async(key, content)
 
     async def _put_wave(self, wave: Sequence[Callable[[], Awaitable[Exception | None]]]) -> None:
-        """Write a wave to its end, then raise the first error: a request dropped in flight may still arrive, and stay."""
+        """Write a wave to its end, then raise the first error: what is dropped in flight may still arrive, and stay."""
         errors = [error for error in await gather_bounded(wave) if error is not None]
         if errors:
             raise errors[0]
