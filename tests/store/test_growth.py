@@ -10,7 +10,7 @@ import pytest
 import zarr_vectors
 
 import zvview
-from zvview.errors import InvalidInputError, UnreachableError
+from zvview.errors import InvalidInputError, NotZarrVectorsError, UnreachableError
 from zvview.format.grid import parse_chunk_keys
 from zvview.store.growth import plan_growth
 from zvview.store.hierarchy import parse_document
@@ -130,3 +130,41 @@ def test_wrong_bounds_are_refused(bounds: Any) -> None:
     zvview.create(memory, kind="point_cloud").write(make_batch("point_cloud"))
     with pytest.raises(InvalidInputError, match="least and a greatest corner"):
         zvview.grow(memory, bounds)
+
+
+def test_attributes_named_as_the_folder_of_cells_grow_too(tmp_path: Path) -> None:
+    place = tmp_path / "s"
+    batch = make_batch("graph")
+    named = zvview.Graph(
+        batch.positions,
+        offsets=batch.offsets,  # type: ignore[attr-defined]
+        edges=batch.edges,  # type: ignore[attr-defined]
+        attributes={"c": batch.attributes["value"]},
+        link_attributes={"c": batch.link_attributes["weight"]},  # type: ignore[attr-defined]
+    )
+    zvview.create(place, kind="graph", chunk_shape=(20, 20, 20)).write(named)
+    before = zvview.open(place).level(0).read()  # type: ignore[union-attr]
+    zvview.grow(place, BOUNDS)
+    after = zvview.open(place).level(0).read()  # type: ignore[union-attr]
+    assert np.array_equal(before.attributes["c"], after.attributes["c"])
+    assert np.array_equal(before.link_attributes["c"], after.link_attributes["c"])  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("reach", [1e17, 1e19, 1e300])
+def test_growth_beyond_what_chunks_can_count_is_refused(reach: float) -> None:
+    memory: dict[str, bytes] = {}
+    zvview.create(memory, kind="point_cloud", chunk_shape=(1, 1, 1)).write(make_batch("point_cloud"))
+    before = dict(memory)
+    with pytest.raises(InvalidInputError, match="too small"):
+        zvview.grow(memory, ((-reach, 0, 0), (reach, 1, 1)))
+    assert memory == before
+
+
+@pytest.mark.parametrize("bounds", [5, None, "ab", (1, 2, 3), ("a", "b")])
+def test_bounds_that_are_no_corners_are_refused(bounds: Any) -> None:
+    memory: dict[str, bytes] = {}
+    zvview.create(memory, kind="point_cloud").write(make_batch("point_cloud"))
+    with pytest.raises(InvalidInputError):
+        zvview.grow(memory, bounds)
+    with pytest.raises(NotZarrVectorsError):
+        zvview.grow({}, BOUNDS)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zvview.errors import InvalidInputError, UnsupportedError
+from zvview.errors import InvalidInputError, NotZarrVectorsError, UnsupportedError
 from zvview.format import documents, names
 from zvview.format.grid import grid_of_bounds
 from zvview.format.metadata import LevelMetadata, RootMetadata
@@ -27,6 +27,7 @@ from zvview.store.places.folder import FolderSource
 from zvview.store.places.folder_sink import FolderSink
 from zvview.store.places.open import Place, open_sink, open_source
 from zvview.store.places.source import Sink, Source
+from zvview.store.writing.partition import check_reach
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -53,7 +54,7 @@ class Growth:
 
     def new_key(self, key: str) -> str:
         """The key under which the object at `key` stands afterwards."""
-        path, cell, index = key.partition("/c/")
+        path, cell, index = key.rpartition("/c/")  # an attribute may be named c as well
         shift = self.shifts.get(path) if cell else None
         if shift is None or not shift.any():
             return key
@@ -83,7 +84,9 @@ def grow(
     try:
         keys = source.list_keys("")
         nodes = _read_nodes(source, keys)
-        growth = plan_growth(nodes, *bounds)
+        if "" not in nodes:
+            raise NotZarrVectorsError(f"{source.place} holds no zarr.json: there is no store to grow")
+        growth = plan_growth(nodes, *_corners(bounds))
         if not growth.nodes:
             return
         index = _true_index(source, nodes)
@@ -96,6 +99,12 @@ def grow(
             raise
     finally:
         source.close()
+
+
+def _corners(bounds: object) -> tuple[ArrayLike, ArrayLike]:
+    if not isinstance(bounds, Sequence | np.ndarray) or isinstance(bounds, str) or len(bounds) != 2:
+        raise InvalidInputError(f"bounds {bounds!r}: expected a least and a greatest corner")
+    return bounds[0], bounds[1]
 
 
 def plan_growth(nodes: Mapping[str, Mapping[str, Any]], lo: ArrayLike, hi: ArrayLike) -> Growth:
@@ -112,11 +121,15 @@ def plan_growth(nodes: Mapping[str, Mapping[str, Any]], lo: ArrayLike, hi: Array
     if root.is_old_layout:
         raise UnsupportedError("a store in the layout of 0.7.0 has no grid; rewrite it in format 0.9 first")
     shift = np.zeros(root.ndim) if root.offset is None else root.offset
-    corners = [np.asarray(corner, np.float64) for corner in (lo, hi)]
+    try:
+        corners = [np.asarray(corner, np.float64) for corner in (lo, hi)]
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"bounds {lo!r}, {hi!r}: expected two corners of numbers") from error
     if any(c.shape != (root.ndim,) or not np.isfinite(c).all() for c in corners) or (corners[0] > corners[1]).any():
         raise InvalidInputError(
             f"bounds {lo!r}, {hi!r}: expected a least and a greatest corner of {root.ndim} finite numbers"
         )
+    check_reach(corners[0] - shift, corners[1] - shift, root.chunk_shape.tolist())
     least, most = np.minimum(root.lo, corners[0] - shift), np.maximum(root.hi, corners[1] - shift)
     if (least == root.lo).all() and (most == root.hi).all():
         return Growth({}, {})

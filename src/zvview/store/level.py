@@ -39,7 +39,11 @@ class LevelHost(Protocol):
     """What a level needs of the store that it belongs to."""
 
     place: str
-    metadata: RootMetadata
+
+    @property
+    def metadata(self) -> RootMetadata:
+        """What the root says."""
+        ...
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -261,7 +265,7 @@ class Level:
             wanted = np.asarray(coords, np.int64).reshape(-1, sid)
             return read_chunks(reader, sort_chunks(wanted), options)
 
-        return finish(self._retry(read), self._store.metadata)
+        return self._retry(lambda reader: finish(read(reader), reader.root))
 
     def read_objects(
         self,
@@ -298,7 +302,7 @@ class Level:
                 raise MissingError("object index in level", self._number)
             return read_objects(reader, reader.objects.rows_of(ids), options)
 
-        return finish(self._retry(read), self._store.metadata)
+        return self._retry(lambda reader: finish(read(reader), reader.root))
 
     async def aread(self, *args: Any, cancel: CancelToken | None = None, **kwargs: Any) -> Batch:
         """:meth:`read`, awaited."""
@@ -352,7 +356,7 @@ class Level:
 
     def _unite(self, read: Callable[[LevelReader], Batch]) -> Batch:
         """What `read` gives of this level, and of the coarser ones that it adds to."""
-        own = finish(self._retry(read), self._store.metadata)
+        own = self._retry(lambda reader: finish(read(reader), reader.root))
         coarser = self._added_to
         return own if coarser is None else concatenate([own, coarser._unite(read)])
 

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.errors import ExistsError, MissingError, NotZarrVectorsError
+from zvview.errors import ConflictError, ExistsError, MissingError, NotZarrVectorsError, ZvviewError
 from zvview.format import names
 from zvview.format.attributes import AttributeMetadata
 from zvview.format.metadata import Axis, LevelMetadata, RootMetadata
@@ -24,14 +24,14 @@ from zvview.store.layout_07 import Layout07
 from zvview.store.layout_09 import Layout09
 from zvview.store.level import Level
 from zvview.store.parametric import read_parametric
-from zvview.store.places.source import ROOT_KEY, Request, Source
+from zvview.store.places.source import ROOT_KEY, Request, Source, Stamped
 from zvview.store.reading.counts import count_rows
 from zvview.store.reading.reader import LevelReader
 
 __all__ = ["RootWave", "Store", "read_root"]
 
 T = TypeVar("T")
-_MOST_RETRIES = 3
+_MOST_RETRIES = 5
 _LEVEL = re.compile(r"(?:resolution_)?(\d{1,6})", re.ASCII)
 
 
@@ -70,17 +70,25 @@ class Store:
     ----------
     place : str
         Where it is, as messages name it.
-    metadata : RootMetadata
-        What the root says.
+
+    Notes
+    -----
+    When another store takes the place of this one on disk, the next call reads that one; a read that it happens to is
+    done again, so that no answer mixes the two.
     """
 
     def __init__(self, source: Source, root: RootWave | None = None) -> None:
-        root = read_root(source) if root is None else root
         self._source = source
         self.place = source.place
         self._lock = threading.RLock()
+        self._stamp = self._take_stamp()
+        self._begin(read_root(source) if root is None else root)
+
+    def _begin(self, root: RootWave) -> None:
+        """Start from a root document."""
+        source = self._source
         self._index, self._is_index_read = root.index, not source.is_local
-        self.metadata = RootMetadata.parse(root.attributes)
+        self._metadata = RootMetadata.parse(root.attributes)
         documents = {} if root.index is None else dict(root.index.documents)
         fingerprints = {} if root.index is None else root.index.fingerprints
         self._hierarchy = Hierarchy(source, {**documents, "": root.document}, fingerprints)
@@ -92,15 +100,47 @@ class Store:
         self._counts: dict[int, NDArray[np.int64]] = {}
         self._level_metadata: dict[int, LevelMetadata] | None = None
 
+    @property
+    def metadata(self) -> RootMetadata:
+        """What the root says."""
+        self._refresh()
+        return self._metadata
+
+    def _take_stamp(self) -> object:
+        return self._source.stamp() if isinstance(self._source, Stamped) else None
+
+    def _refresh(self) -> object:
+        """Begin again when another store has taken the place of the one that was opened; what tells them apart."""
+        stamp = self._take_stamp()
+        if stamp != self._stamp:
+            with self._lock:
+                self._begin(read_root(self._source))
+                self._stamp = stamp
+        return stamp
+
     def retry(self, read: Callable[[], T]) -> T:
-        """The value of `read`, called again when the index that it relied on turns out to be stale."""
+        """The value of `read`, called again when what it relied on was stale or was replaced on the way.
+
+        Raises
+        ------
+        ConflictError
+            The store is replaced again and again.
+        """
         for _ in range(_MOST_RETRIES):
+            stamp = self._refresh()
             try:
-                return read()
+                value = read()
             except StaleMetadata:
                 with self._lock:
                     self._forget()
-        return read()
+                continue
+            except ZvviewError:
+                if self._take_stamp() == stamp:
+                    raise
+                continue
+            if self._take_stamp() == stamp:
+                return value
+        raise ConflictError(f"{self.place} was replaced {_MOST_RETRIES} times while it was read; try again later")
 
     def write(self, *args: Any, **kwargs: Any) -> None:
         """Only stores that :func:`zvview.create` made can be written.
@@ -120,7 +160,7 @@ class Store:
         return ExistsError(f'{self.place} holds data already; zvview.create(place, mode="w", ...) replaces a store')
 
     def __repr__(self) -> str:
-        return f"<zvview.Store {self.place} {'+'.join(self.kinds) or 'empty'} levels {list(self.levels)}>"
+        return f"<zvview.Store {self.place} {'+'.join(self._metadata.kinds) or 'empty'}>"
 
     def __enter__(self) -> Self:
         return self
@@ -234,6 +274,7 @@ class Store:
 
     def reader(self, number: int) -> LevelReader:
         """The opened arrays of a level, for the classes of this package."""
+        self._refresh()
         with self._lock:
             if number not in self._readers:
                 levels = self._levels()
@@ -283,6 +324,7 @@ class Store:
         return dict(sorted(found.items()))
 
     def _levels(self) -> dict[int, LevelMetadata]:
+        self._refresh()
         with self._lock:
             if self._level_metadata is None:
                 self._level_metadata = {

@@ -16,6 +16,7 @@ from zvview.cancel import CancelToken
 from zvview.errors import UnreachableError
 from zvview.store.places.source import (
     MAX_OBJECT_BYTES,
+    ROOT_KEY,
     Request,
     aget_in_thread,
     check_keys,
@@ -86,6 +87,14 @@ class FolderSource:
         """See :meth:`zvview.store.places.source.Source.stat_many`."""
         check_keys(keys)
         return [self._size(key) for key in keys]
+
+    def stamp(self) -> object:
+        """Which file the root's document is, and when it was written; None where there is none."""
+        try:
+            found = os.stat(self._prefix + ROOT_KEY)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
     def path_of(self, key: str) -> str:
         """Path of the file that holds `key`."""

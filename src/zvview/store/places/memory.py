@@ -46,6 +46,10 @@ class MemorySource:
         """As :meth:`get_many`: nothing here takes long enough to leave the loop for."""
         return self.get_many(requests, cancel)
 
+    def stamp(self) -> object:
+        """The root's document itself; None where there is none."""
+        return self._objects.get(ROOT_KEY)
+
     def list_names(self, path: str) -> list[str]:
         """See :meth:`zvview.store.places.source.Source.list_names`."""
         return child_names(list(self._objects), path)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from zvview.cancel import CancelToken
-from zvview.store.places.source import Request, Sink, Source, folder_prefix
+from zvview.store.places.source import Request, Sink, Source, Stamped, folder_prefix
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -50,6 +50,10 @@ class PrefixedSource:
     def stat_many(self, keys: Sequence[str]) -> list[int | None]:
         """See :meth:`zvview.store.places.source.Source.stat_many`."""
         return self._source.stat_many([self._prefix + key for key in keys])
+
+    def stamp(self) -> object:
+        """That of the whole collection, which is replaced as a whole."""
+        return self._source.stamp() if isinstance(self._source, Stamped) else None
 
     def close(self) -> None:
         """Nothing: the place belongs to the collection."""

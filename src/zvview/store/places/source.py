@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from zvview.cancel import CancelToken
 from zvview.errors import DamagedError, InvalidInputError
@@ -24,6 +24,7 @@ __all__ = [
     "Request",
     "Sink",
     "Source",
+    "Stamped",
     "aget_in_thread",
     "check_keys",
     "child_names",
@@ -107,6 +108,15 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Give back what is held open; nothing may be asked afterwards."""
+        ...
+
+
+@runtime_checkable
+class Stamped(Protocol):
+    """A source that can tell when the store at its place was replaced by another."""
+
+    def stamp(self) -> object:
+        """Equal as long as the root's document is the very same object."""
         ...
 
 
