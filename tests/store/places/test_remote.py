@@ -126,8 +126,10 @@ def test_options_that_mean_nothing_are_refused(serve_content: Callable) -> None:
         open_source("http://host/store", storage_options={"endpoint": "x"})
     with pytest.raises(InvalidInputError, match="query"):
         open_source("https://host/store?token=1")
-    with pytest.raises(UnreachableError):
+    with pytest.raises(InvalidInputError, match="no_such_option"):
         open_source("s3://data/x", storage_options={"no_such_option": "x", "region": "r"})
+    with pytest.raises(UnreachableError, match="service account"):
+        open_source("gs://data/x", storage_options={"service_account": "/no/such/file"})
 
 
 def test_a_bucket_that_refuses_writing(bucket) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from pathlib import Path
 
+import obstore.store
 import pytest
-from zarr.storage import MemoryStore
+from zarr.storage import LocalStore, MemoryStore, ObjectStore, ZipStore
 from zarr.storage._wrapper import WrapperStore
 
 from zvview.errors import ExistsError, InvalidInputError, UnreachableError, UnsupportedError
 from zvview.store.places.folder_sink import FolderSink
 from zvview.store.places.open import open_sink, open_source
 
-COLLECTION = {"attributes": {"ome": {"version": "0.6", "type": "collection", "nodes": []}}}
+COLLECTION = {"node_type": "group", "attributes": {"ome": {"version": "0.6", "type": "collection", "nodes": []}}}
 KINDS = ["folder", "zip", "memory", "zarr store", "s3"]
 
 
@@ -68,7 +70,7 @@ def test_replacing_needs_overwrite_and_leaves_nothing_of_the_old(place, content:
 
 def test_others_data_are_never_replaced(place) -> None:
     where, options = place
-    image = {"zarr.json": b'{"attributes": {"ome": {"multiscales": []}}}', "0/c/0": b"precious"}
+    image = {"zarr.json": b'{"node_type": "group", "attributes": {"ome": {"multiscales": []}}}', "0/c/0": b"precious"}
     sink = open_sink(where, storage_options=options)
     sink.put_many((key, [value]) for key, value in image.items())
     sink.commit()
@@ -96,8 +98,8 @@ def test_a_collection_is_replaced_only_when_all_of_it_is_vectors(
 ) -> None:
     place = tmp_path / "many"
     sink = open_sink(place)
-    first = json.dumps({"attributes": {"zarr_vectors": {}}}).encode()
-    second = json.dumps({"attributes": {member: {}}}).encode()
+    first = json.dumps({"node_type": "group", "attributes": {"zarr_vectors": {}}}).encode()
+    second = json.dumps({"node_type": "group", "attributes": {member: {}}}).encode()
     sink.put_many(
         [("zarr.json", [json.dumps(COLLECTION).encode()]), ("a/zarr.json", [first]), ("b/zarr.json", [second])]
     )
@@ -110,7 +112,10 @@ def test_a_collection_is_replaced_only_when_all_of_it_is_vectors(
     assert sorted(path.name for path in place.iterdir()) == ["a", "b", "zarr.json"]
 
 
-@pytest.mark.parametrize("document", [b"", b"{", b"[]", b'{"attributes": 3}', b"[" * 100_000, b"\xff"])
+@pytest.mark.parametrize(
+    "document",
+    [b"", b"{", b"[]", b'{"attributes": 3}', b'{"node_type": "group", "attributes": 3}', b"[" * 100_000, b"\xff"],
+)
 def test_a_folder_with_a_broken_root_is_not_ours(tmp_path: Path, document: bytes) -> None:
     (tmp_path / "zarr.json").write_bytes(document)
     with pytest.raises(ExistsError):
@@ -150,7 +155,8 @@ def test_what_appears_meanwhile_is_kept(tmp_path: Path, name: str) -> None:
 
 
 def test_a_failed_swap_brings_the_old_store_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place, root, rename = tmp_path / "s.zv", b'{"attributes": {"zarr_vectors": {}}}', os.rename
+    place, rename = tmp_path / "s.zv", os.rename
+    root = b'{"node_type": "group", "attributes": {"zarr_vectors": {}}}'
     old = open_sink(place)
     old.put_many([("zarr.json", [root]), ("mark", [b"old"])])
     old.commit()
@@ -193,5 +199,22 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
         open_sink(tmp_path / "file" / "s.zv")
     with pytest.raises(UnsupportedError, match="read only"):
         open_sink("http://127.0.0.1:9/store")
-    with pytest.raises(UnsupportedError, match="read-only"):
-        open_sink(WrapperStore(MemoryStore(read_only=True)))
+
+
+@pytest.mark.parametrize("kind", ["memory", "local", "wrapped", "zip", "object"])
+def test_store_objects_that_are_read_only_are_refused_untouched(tmp_path: Path, kind: str) -> None:
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        archive.writestr("zarr.json", "{}")
+    (tmp_path / "s.zv").mkdir()
+    place = {
+        "memory": lambda: MemoryStore(read_only=True),
+        "local": lambda: LocalStore(tmp_path / "s.zv", read_only=True),
+        "wrapped": lambda: WrapperStore(MemoryStore(read_only=True)),
+        "zip": lambda: ZipStore(tmp_path / "s.zip", mode="r"),
+        "object": lambda: ObjectStore(obstore.store.MemoryStore(), read_only=True),
+    }[kind]()
+    for overwrite in (False, True):
+        with pytest.raises(InvalidInputError, match="read-only"):
+            open_sink(place, overwrite=overwrite)
+    assert not place._is_open
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s.zip", "s.zv"]

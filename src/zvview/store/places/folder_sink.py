@@ -71,6 +71,11 @@ class FolderSink:
         with self._reported():
             os.makedirs(self._folder)
 
+    @property
+    def folder(self) -> str:
+        """Where the store grows until :meth:`commit`."""
+        return self._folder
+
     def put_many(self, items: Iterable[tuple[str, Sequence[Buffer]]]) -> None:
         """See :meth:`zvview.store.places.source.Sink.put_many`."""
         for key, pieces in items:

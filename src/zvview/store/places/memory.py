@@ -26,6 +26,11 @@ class MemorySource:
     ----------
     held : mutable mapping of str to bytes, or zarr.storage.MemoryStore
         Read as it is at each call; later changes are seen.
+
+    Raises
+    ------
+    InvalidInputError
+        A key that is not text; a value that is not bytes, when it is read.
     """
 
     is_local = True
@@ -34,6 +39,8 @@ class MemorySource:
     def __init__(self, held: MutableMapping[str, Any] | MemoryStore) -> None:
         self._objects = _mapping(held)
         self.place = "memory"
+        if isinstance(held, dict):  # other mappings may have to ask for their keys
+            self._keys()
 
     def get_many(self, requests: Sequence[Request], cancel: CancelToken | None = None) -> list[Buffer | None]:
         """See :meth:`zvview.store.places.source.Source.get_many`; the answers are read-only views."""
@@ -52,27 +59,34 @@ class MemorySource:
 
     def list_names(self, path: str) -> list[str]:
         """See :meth:`zvview.store.places.source.Source.list_names`."""
-        return child_names(list(self._objects), path)
+        return child_names(self._keys(), path)
 
     def list_keys(self, path: str) -> list[str]:
         """See :meth:`zvview.store.places.source.Source.list_keys`."""
         prefix = folder_prefix(path)
-        return sorted(key for key in list(self._objects) if key.startswith(prefix))
+        return sorted(key for key in self._keys() if key.startswith(prefix))
 
     def stat_many(self, keys: Sequence[str]) -> list[int | None]:
         """See :meth:`zvview.store.places.source.Source.stat_many`."""
         check_keys(keys)
-        found = [self._objects.get(key) for key in keys]
-        return [None if value is None else _view(value).nbytes for value in found]
+        found = [(key, self._objects.get(key)) for key in keys]
+        return [None if value is None else _view(key, value).nbytes for key, value in found]
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    def _keys(self) -> list[str]:
+        keys = list(self._objects)
+        for key in keys:
+            if not isinstance(key, str):
+                raise InvalidInputError(f"{key!r:.80} is a key of the dictionary; expected text, like {ROOT_KEY!r}")
+        return keys
 
     def _get(self, key: str, span: tuple[int, int] | None) -> Buffer | None:
         value = self._objects.get(key)
         if value is None:
             return None
-        view = _view(value)
+        view = _view(key, value)
         start, stop = clip_range(span, view.nbytes)
         return view[start:stop]
 
@@ -121,7 +135,10 @@ def _mapping(held: MutableMapping[str, Any] | MemoryStore) -> MutableMapping[str
     return held._store_dict if isinstance(held, MemoryStore) else held
 
 
-def _view(value: Any) -> memoryview:
-    if isinstance(value, ZarrBuffer):
-        value = value.as_numpy_array()
-    return memoryview(value).toreadonly().cast("B")
+def _view(key: str, value: Any) -> memoryview:
+    held: Any = value.as_numpy_array() if isinstance(value, ZarrBuffer) else value
+    try:
+        view = memoryview(held)
+        return (view if view.contiguous and view.nbytes else memoryview(view.tobytes())).toreadonly().cast("B")
+    except TypeError as error:
+        raise InvalidInputError(f"{key!r} in the dictionary is {type(value).__name__}; expected bytes") from error

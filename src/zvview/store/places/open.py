@@ -44,6 +44,11 @@ def open_source(place: Place, *, storage_options: Mapping[str, Any] | None = Non
     storage_options : mapping, optional
         For addresses: see :func:`zvview.store.places.remote_config.connect`.
 
+    Notes
+    -----
+    In ``file://`` addresses ``%20`` and its like are decoded, as everywhere in addresses; a bare ``?`` or ``#``, which
+    would end the path, is refused. Paths are taken as they are written.
+
     Raises
     ------
     UnreachableError
@@ -53,15 +58,15 @@ def open_source(place: Place, *, storage_options: Mapping[str, Any] | None = Non
     UnsupportedError
         An address of another kind, or one that needs a package which is not installed.
     InvalidInputError
-        Not a place at all.
+        Not a place at all, an address without a host, or options of the wrong type.
     """
     if isinstance(place, Store):
         return _store_source(place)
     if isinstance(place, MutableMapping):
         return MemorySource(place)
     text = _text(place)
-    if (scheme := _remote_scheme(text)) is not None:
-        return RemoteSource(_without_root_key(text), _options(storage_options, scheme))
+    if _remote_scheme(text) is not None:
+        return RemoteSource(_without_root_key(text), storage_options)
     path = _without_root_key(_local_path(text))
     if os.path.isdir(path):
         return FolderSource(path)
@@ -87,9 +92,13 @@ def open_sink(place: Place, *, overwrite: bool = False, storage_options: Mapping
     ExistsError
         Something is there and `overwrite` is not set; or what is there is not a Zarr Vectors store, which is never
         replaced.
-    UnreachableError, UnsupportedError, InvalidInputError
+    InvalidInputError
+        A zarr store object that is read-only; nothing was done to it. Otherwise as for :func:`open_source`.
+    UnreachableError, UnsupportedError
         As for :func:`open_source`.
     """
+    if isinstance(place, Store) and (place.read_only or not place.supports_writes):
+        raise InvalidInputError(f"{place} is read-only: expected a store object that can be written")
     if isinstance(place, LocalStore):
         return FolderSink(str(place.root), overwrite=overwrite)
     if isinstance(place, (Store, MutableMapping)):
@@ -100,10 +109,9 @@ def open_sink(place: Place, *, overwrite: bool = False, storage_options: Mapping
         return ZarrStoreSink(place)  # type: ignore[arg-type]
     text = _text(place)
     if (scheme := _remote_scheme(text)) is not None:
-        options = _options(storage_options, scheme)
         if SCHEMES[scheme] != "http":
-            _refuse_occupied(RemoteSource(text, options), overwrite)
-        return RemoteSink(text, options)
+            _refuse_occupied(RemoteSource(text, storage_options), overwrite)
+        return RemoteSink(text, storage_options)
     path = _local_path(text)
     kind = ZipSink if path.lower().endswith(".zip") and not os.path.isdir(path) else FolderSink
     return kind(path, overwrite=overwrite)
@@ -138,19 +146,25 @@ def _remote_scheme(text: str) -> str | None:
     if found[1].lower() not in SCHEMES:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise InvalidInputError(f"{text}: an address of that kind is not known; there are {known} and paths")
+    try:
+        host = urllib.parse.urlsplit(text).hostname
+    except ValueError as error:
+        raise InvalidInputError(f"{text}: not an address: {error}") from error
+    if not host:
+        raise InvalidInputError(f"{text}: found no host or bucket behind {found[0]}; expected {found[0]}NAME/path")
     return found[1].lower()
 
 
-def _options(storage_options: Mapping[str, Any] | None, scheme: str) -> Mapping[str, Any] | None:
-    if storage_options is not None and not isinstance(storage_options, Mapping):
-        raise InvalidInputError(f"storage_options for {scheme} must be a mapping, not {storage_options!r:.80}")
-    return storage_options
-
-
 def _local_path(text: str) -> str:
-    if text.lower().startswith("file://"):
-        text = urllib.request.url2pathname(urllib.parse.urlsplit(text).path)
-    return os.path.expanduser(text)
+    """A path as it is written, or the decoded one of a ``file://`` address."""
+    if not text.lower().startswith("file://"):
+        return os.path.expanduser(text)
+    host, slash, path = text[len("file://") :].partition("/")
+    if host.lower() not in ("", "localhost") or not path.strip("/"):
+        raise InvalidInputError(f"{text}: not the address of a file; expected file:///path, with three slashes")
+    if "?" in path or "#" in path:
+        raise InvalidInputError(f"{text}: '?' and '#' end the path of an address; write %3F and %23 for them in a name")
+    return _text(urllib.request.url2pathname(slash + path))
 
 
 def _without_root_key(text: str) -> str:

@@ -2,9 +2,9 @@
 
 Why obstore: the width decides, not the library. Four hundred objects of 20 kB over loopback, 64 in flight, took 421 ms
 at 20 ms latency (fsspec 412, through zarr's wrappers 428 and 416) and 840 ms at 80 ms (fsspec 837); 312 ms at none,
-for all of them (``benchmarks/http_sources.py``). So the cleaner one: one client for http, s3 and gs with retries and
-timeouts of its own, bound to no event loop, where fsspec leaves unclosed connections when a loop ends and needs a
-package for each scheme.
+for all of them (``benchmarks/http_sources.py``). So the cleaner one: one client for http, s3 and gs, bound to no event
+loop, where fsspec leaves unclosed connections when a loop ends and needs a package for each scheme. How many requests
+a server takes, and which are made again, :mod:`zvview.store.places.pace` decides for all that is read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from zvview.cancel import CancelToken
 from zvview.errors import InvalidInputError, UnreachableError, UnsupportedError
 from zvview.store.places.http_index import read_index
 from zvview.store.places.io_loop import await_on_loop, gather_bounded, run_on_loop
-from zvview.store.places.remote_config import connect
+from zvview.store.places.pace import pace_of
+from zvview.store.places.remote_config import CONNECT_S, connect
+from zvview.store.places.remote_errors import REFUSED, is_past_end, tell
 from zvview.store.places.source import ROOT_KEY, Request, check_keys, clip_range, folder_prefix, refuse_oversized
 
 if TYPE_CHECKING:
@@ -45,8 +47,10 @@ class RemoteSource:
 
     def __init__(self, address: str, storage_options: Mapping[str, Any] | None = None) -> None:
         self.place = address.rstrip("/")
-        self._store = connect(self.place, storage_options)
         self._is_http = self.place.lower().startswith("http")
+        self._pace = pace_of(self.place)
+        self._connect = partial(connect, self.place, storage_options, retries=0)
+        self._clients = {CONNECT_S: self._connect()}
         self._headers = dict((storage_options or {}).get("headers") or {})
         self._lists: bool | None = None if self._is_http else True
         self._lock = threading.Lock()
@@ -76,7 +80,7 @@ class RemoteSource:
         try:
             return await await_on_loop(self._wave(requests), cancel)
         except BaseError as error:
-            raise _told(self.place, error) from error
+            raise tell(self.place, error) from error
 
     def list_names(self, path: str) -> list[str]:
         """See :meth:`zvview.store.places.source.Source.list_names`."""
@@ -84,7 +88,7 @@ class RemoteSource:
         self._refuse_unlisted()
         if self._is_http:
             return [name.rstrip("/") for name in self._index(prefix)]
-        found = _run(self.place, self._store.list_with_delimiter_async(prefix=prefix or None))
+        found = _run(self.place, self._ask(lambda store: store.list_with_delimiter_async(prefix=prefix or None)))
         paths = [*found["common_prefixes"], *(entry["path"] for entry in found["objects"])]
         return sorted({path.rstrip("/")[len(prefix) :] for path in paths} - {""})
 
@@ -93,7 +97,7 @@ class RemoteSource:
         prefix = folder_prefix(path)
         self._refuse_unlisted()
         if not self._is_http:
-            return sorted(_run(self.place, _all_keys(self._store, prefix)))
+            return sorted(_run(self.place, self._ask(partial(_all_keys, prefix=prefix))))
         keys: list[str] = []
         folders = [prefix]
         for folder in folders:  # grows while it is walked
@@ -126,14 +130,14 @@ class RemoteSource:
         if refused and ROOT_KEY not in refused:
             await self._get(len(requests), ROOT_KEY, (0, 1), refused)
         if ROOT_KEY in refused:
-            raise UnreachableError(f"{self.place} {_REFUSED}")
+            raise UnreachableError(f"{self.place} {REFUSED}")
         return answers
 
     async def _get(self, index: int, key: str, span: tuple[int, int] | None, refused: list[str]) -> Buffer | None:
         from obstore.exceptions import GenericError, NotSupportedError, PermissionDeniedError
 
         try:
-            return await self._ask(index, key, span)
+            return await self._ask(partial(_read, index=index, key=key, span=span))
         except FileNotFoundError:
             return None
         except PermissionDeniedError:
@@ -143,27 +147,25 @@ class RemoteSource:
             whole = await self._get(index, key, None, refused)
             return None if whole is None else memoryview(whole)[slice(*clip_range(span, memoryview(whole).nbytes))]
         except GenericError as error:
-            if span is not None and "416" in str(error):  # begins past the end
+            if span is not None and is_past_end(error):
                 return b""
             raise
 
-    async def _ask(self, index: int, key: str, span: tuple[int, int] | None) -> Buffer:
-        if span is None or span[0] < 0:
-            options = None if span is None else {"range": {"suffix": -span[0]}}
-            answer = await self._store.get_async(key, options=options)
-            start, stop = answer.range
-            refuse_oversized(key, stop - start, index)
-            return memoryview(await answer.bytes_async())
-        start, stop = span
-        refuse_oversized(key, stop - start, index)
-        content = await self._store.get_range_async(key, start=start, end=max(stop, start + 1))
-        return memoryview(content)[: max(0, stop - start)]
+    async def _ask(self, call: Callable[[Any], Awaitable[T]]) -> T:
+        """What `call` gets of the store, at the pace of its server."""
+        return await self._pace.ask(lambda: call(self._client()))
+
+    def _client(self) -> Any:
+        connect_s = self._pace.connect_s
+        if connect_s not in self._clients:
+            self._clients[connect_s] = self._connect(connect_s=connect_s)
+        return self._clients[connect_s]
 
     async def _size(self, key: str) -> int | None:
         from obstore.exceptions import PermissionDeniedError
 
         try:
-            return int((await self._store.head_async(key))["size"])
+            return int((await self._ask(lambda store: store.head_async(key)))["size"])
         except (FileNotFoundError, PermissionDeniedError):
             return None
 
@@ -252,10 +254,17 @@ class RemoteSink:
             await self._store.delete_async(keys)
 
 
-_REFUSED = (
-    "refused access, or there is nothing. If it is private, pass credentials: "
-    "storage_options={'access_key_id': ..., 'secret_access_key': ...} for buckets, {'headers': {...}} for web servers."
-)
+async def _read(store: Any, index: int, key: str, span: tuple[int, int] | None) -> Buffer:
+    if span is None or span[0] < 0:
+        options = None if span is None else {"range": {"suffix": -span[0]}}
+        answer = await store.get_async(key, options=options)
+        start, stop = answer.range
+        refuse_oversized(key, stop - start, index)
+        return memoryview(await answer.bytes_async())
+    start, stop = span
+    refuse_oversized(key, stop - start, index)
+    content = await store.get_range_async(key, start=start, end=max(stop, start + 1))
+    return memoryview(content)[: max(0, stop - start)]
 
 
 async def _all_keys(store: Any, prefix: str) -> list[str]:
@@ -268,12 +277,4 @@ def _run(place: str, work: Coroutine[Any, Any, T], cancel: CancelToken | None = 
     try:
         return run_on_loop(work, cancel)
     except BaseError as error:
-        raise _told(place, error) from error
-
-
-def _told(place: str, error: Exception) -> UnreachableError:
-    from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
-
-    if isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
-        return UnreachableError(f"{place} {_REFUSED}")
-    return UnreachableError(f"{place} does not answer: {str(error).split('Debug source')[0].strip()}")
+        raise tell(place, error) from error

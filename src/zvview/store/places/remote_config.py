@@ -12,12 +12,12 @@ from typing import Any
 
 from zvview.errors import InvalidInputError, UnreachableError, UnsupportedError
 
-__all__ = ["connect"]
+__all__ = ["CONNECT_S", "SCHEMES", "connect"]
 
+CONNECT_S = 5.0
 SCHEMES = {"http": "http", "https": "http", "s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
-_CLIENT = {"allow_http": True, "connect_timeout": "5s", "read_timeout": "20s", "timeout": "300s"}
+_CLIENT = {"allow_http": True, "read_timeout": "20s", "timeout": "300s"}
 _RETRY = {
-    "max_retries": 3,
     "retry_timeout": timedelta(seconds=20),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
 }
@@ -46,7 +46,9 @@ _CREDENTIALS = {
 _AWS = "https://s3.amazonaws.com"
 
 
-def connect(address: str, storage_options: Mapping[str, Any] | None) -> Any:
+def connect(
+    address: str, storage_options: Mapping[str, Any] | None, *, retries: int = 3, connect_s: float = CONNECT_S
+) -> Any:
     """An obstore store whose root is `address`.
 
     Parameters
@@ -58,25 +60,33 @@ def connect(address: str, storage_options: Mapping[str, Any] | None) -> Any:
         ``endpoint``, ``region``, ``headers``, or anything obstore's store takes; fsspec's ``key``, ``secret``,
         ``token``, ``endpoint_url`` and ``anon`` mean the same as there. Without credentials requests are not signed;
         ``anon=False`` uses the environment's.
+    retries : int
+        How often the client itself makes a request again; 0 where :mod:`zvview.store.places.pace` does.
+    connect_s : float
+        Seconds after which a connection that is not there is given up.
 
     Raises
     ------
     UnsupportedError
-        obstore is not installed, or does not know an option.
+        obstore is not installed.
+    InvalidInputError
+        An option that is not known or of the wrong type, or an address that makes no sense.
     UnreachableError
-        The address makes no sense to it.
+        What an option names, such as a file with credentials, cannot be used.
     """
     try:
-        from obstore.exceptions import BaseError
+        from obstore.exceptions import BaseError, UnknownConfigurationKeyError
         from obstore.store import from_url
     except ImportError as error:
         raise UnsupportedError(f'reading {address} needs obstore: pip install "zvview[s3]"') from error
     scheme, _, rest = address.partition("://")
-    options = {_ALIASES.get(name, name): value for name, value in (storage_options or {}).items()}
-    client = {**_CLIENT, **options.pop("client_options", {})}
-    if headers := options.pop("headers", None):
-        client["default_headers"] = dict(headers)
-    settings: dict[str, Any] = {"client_options": client, "retry_config": options.pop("retry_config", _RETRY)}
+    options = {_ALIASES.get(name, name): value for name, value in _mapping(storage_options, "storage_options").items()}
+    client = {**_CLIENT, "connect_timeout": f"{connect_s * 1e3:.0f}ms"}
+    client |= _mapping(options.pop("client_options", None), "client_options")
+    if headers := _headers(options.pop("headers", None)):
+        client["default_headers"] = headers
+    retry = _mapping(options.pop("retry_config", None), "retry_config") or {**_RETRY, "max_retries": retries}
+    settings: dict[str, Any] = {"client_options": client, "retry_config": retry}
     kind = SCHEMES[scheme.lower()]
     if kind == "http":
         if options:
@@ -91,8 +101,30 @@ def connect(address: str, storage_options: Mapping[str, Any] | None) -> Any:
         settings |= options
     try:
         return from_url(f"{'gs' if kind == 'gs' else 's3' if kind == 's3' else scheme.lower()}://{rest}", **settings)
-    except (BaseError, ValueError, TypeError) as error:
+    except (UnknownConfigurationKeyError, ValueError, TypeError) as error:
+        given = f" with storage_options {sorted(storage_options)}" if storage_options else ""
+        raise InvalidInputError(f"cannot open {address}{given}: {str(error).splitlines()[0]}") from error
+    except BaseError as error:
         raise UnreachableError(f"cannot open {address}: {str(error).splitlines()[0]}") from error
+
+
+def _mapping(found: object, name: str) -> dict[str, Any]:
+    """A mapping of names to anything; messages give no values, which may be secrets."""
+    if found is None:
+        return {}
+    if not isinstance(found, Mapping):
+        raise InvalidInputError(f"{name} must be a mapping of names to values, not {type(found).__name__}")
+    if not all(isinstance(key, str) for key in found):
+        raise InvalidInputError(f"{name} must have names that are text, not {[*found]!r:.80}")
+    return dict(found)
+
+
+def _headers(found: object) -> dict[str, str]:
+    headers = _mapping(found, "headers")
+    for name, value in headers.items():
+        if not isinstance(value, str):
+            raise InvalidInputError(f"headers must be text: {name!r} is {type(value).__name__}")
+    return headers
 
 
 def bucket_region(bucket: str, service: str = _AWS) -> str:

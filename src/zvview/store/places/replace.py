@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from zvview.errors import ExistsError
+from zvview.errors import DamagedError, ExistsError
+from zvview.store.hierarchy import parse_document
 from zvview.store.places.source import ROOT_KEY, Source
 
 if TYPE_CHECKING:
@@ -50,8 +50,6 @@ def _holds_vectors(source: Source) -> bool:
 def _attributes(document: Buffer | None) -> dict[str, Any]:
     """Attributes of a ``zarr.json``; empty where it is none."""
     try:
-        loaded = json.loads(bytes(document or b""))
-    except (ValueError, RecursionError):
+        return {} if document is None else dict(parse_document(document, "")["attributes"])
+    except DamagedError:
         return {}
-    found = loaded.get("attributes") if isinstance(loaded, dict) else None
-    return found if isinstance(found, dict) else {}

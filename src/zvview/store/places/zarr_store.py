@@ -34,7 +34,12 @@ class ZarrStoreSource:
     Parameters
     ----------
     store : zarr.abc.store.Store
-        Not closed by :meth:`close`: it is its maker's.
+        Opened if it is not yet. Not closed by :meth:`close`: it is its maker's.
+
+    Raises
+    ------
+    UnreachableError
+        The object cannot be opened.
     """
 
     is_local = False
@@ -43,6 +48,7 @@ class ZarrStoreSource:
         self._store = store
         self.place = str(store)
         self.can_list = bool(store.supports_listing)
+        _run(self.place, store._ensure_open())
 
     def get_many(self, requests: Sequence[Request], cancel: CancelToken | None = None) -> list[Buffer | None]:
         """See :meth:`zvview.store.places.source.Source.get_many`."""
@@ -58,13 +64,13 @@ class ZarrStoreSource:
     def list_names(self, path: str) -> list[str]:
         """See :meth:`zvview.store.places.source.Source.list_names`."""
         self._refuse_unlisted()
-        names = _run(self.place, _collect(self._store.list_dir(folder_prefix(path))))
+        names = _run(self.place, _collect(self._store.list_dir, folder_prefix(path)))
         return sorted({name.strip("/") for name in names} - {""})
 
     def list_keys(self, path: str) -> list[str]:
         """See :meth:`zvview.store.places.source.Source.list_keys`."""
         self._refuse_unlisted()
-        return sorted(_run(self.place, _collect(self._store.list_prefix(folder_prefix(path)))))
+        return sorted(_run(self.place, _collect(self._store.list_prefix, folder_prefix(path))))
 
     def stat_many(self, keys: Sequence[str]) -> list[int | None]:
         """See :meth:`zvview.store.places.source.Source.stat_many`."""
@@ -109,8 +115,8 @@ class ZarrStoreSink:
     Parameters
     ----------
     store : zarr.abc.store.Store
-        Must be writable. What it holds is removed first, so that an aborted overwrite leaves nothing: such places
-        have no rename.
+        Must be writable; opened if it is not yet. What it holds is removed first, so that an aborted overwrite leaves
+        nothing: such places have no rename.
     """
 
     is_local = False
@@ -120,8 +126,6 @@ class ZarrStoreSink:
         self.place = str(store)
         self._written: set[str] = set()
         self._root: bytes | None = None
-        if store.read_only or not store.supports_writes:
-            raise UnsupportedError(f"{self.place} is read-only")
         _run(self.place, self._clear())
 
     def put_many(self, items: Iterable[tuple[str, Sequence[Buffer]]]) -> None:
@@ -159,13 +163,14 @@ class ZarrStoreSink:
         await self._store.set(key, default_buffer_prototype().buffer.from_bytes(content))
 
     async def _clear(self) -> None:
-        if await self._store.exists(ROOT_KEY):
+        await self._store._ensure_open()
+        if self._store.supports_deletes and await self._store.exists(ROOT_KEY):
             await self._store.delete(ROOT_KEY)  # first, so that what is left of an interrupted one does not open
         await self._store.clear()
 
 
-async def _collect(names: AsyncIterator[str]) -> list[str]:
-    return [name async for name in names]
+async def _collect(names: Callable[[str], AsyncIterator[str]], prefix: str) -> list[str]:
+    return [name async for name in names(prefix)]  # called here, since zarr's ObjectStore needs a running loop for it
 
 
 def _run(place: str, work: Coroutine[Any, Any, T], cancel: CancelToken | None = None) -> T:
