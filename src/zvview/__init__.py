@@ -7,6 +7,7 @@
 
 from zvview.cancel import CancelToken
 from zvview.errors import (
+    BadFileError,
     Cancelled,
     ConflictError,
     DamagedError,
@@ -40,6 +41,7 @@ __all__ = [
     "AttributeMetadata",
     "AttributeSpec",
     "Axis",
+    "BadFileError",
     "Batch",
     "CancelToken",
     "Cancelled",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "BadFileError",
     "Cancelled",
     "ConflictError",
     "DamagedError",
@@ -106,6 +107,22 @@ class DamagedError(ZvviewError):
             array=self.array or array,
             cell=self.cell or named,
         )
+
+
+class BadFileError(ZvviewError, ValueError):
+    """A foreign file that its format's rules or its own words contradict.
+
+    Attributes
+    ----------
+    path : str
+    where : str
+        Line or record, such as ``"line 12"``; empty where the file as a whole is meant.
+    reason : str
+    """
+
+    def __init__(self, path: object, reason: str, where: str = "") -> None:
+        self.path, self.where, self.reason = str(path), where, reason
+        super().__init__(f"{path}{', ' if where else ''}{where}: {reason}")
 
 
 class ExistsError(ZvviewError, FileExistsError):

@@ -116,7 +116,7 @@ def test_metadata_that_cannot_be(attributes: dict[str, Any]) -> None:
         AttributeMetadata.parse("n", attributes)
 
 
-@pytest.mark.parametrize("name", ["float32", "int16", "uint8", "bool"])
+@pytest.mark.parametrize("name", ["float32", "int16", "uint8"])
 def test_absent_values_are_found_by_their_marker(name: str) -> None:
     dtype = np.dtype(name)
     marker = absent_value(dtype)
@@ -125,3 +125,21 @@ def test_absent_values_are_found_by_their_marker(name: str) -> None:
     assert find_absent(values, marker).tolist() == expected
     assert find_absent(values[:, 0], marker).tolist() == [False, True, True]
     assert absent_value(np.dtype("U3")) == ""
+
+
+def test_no_boolean_is_absent() -> None:
+    values = np.array([[True, False], [False, False]])
+    for marker in (True, False, absent_value(values.dtype)):
+        assert find_absent(values, marker).tolist() == [False, False]
+        assert find_absent(values[:, 1], marker).tolist() == [False, False]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"labels": None}, {"labels": "ab"}, {"labels": (1,)}, {"missing": "x"}, {"missing": True}, {"ordered": None}],
+)
+def test_categories_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputError):
+        Categories(**{"labels": ("a",)} | wrong)
+    with pytest.raises(InvalidInputError, match="codes"):
+        Categories(("a",)).decode(np.array(["a"]))

@@ -36,6 +36,13 @@ def test_text_becomes_codes_and_comes_back() -> None:
     ("kind", "wrong"),
     [
         (Points, {"positions": np.zeros(3)}),
+        (Points, {"positions": np.zeros((4, 0))}),
+        (Points, {"positions": np.zeros((4, 3), complex)}),
+        (Points, {"positions": [["0", "1"]]}),
+        (Points, {"positions": [[1, 2], [3]]}),
+        (Points, {"attributes": 5}),
+        (Points, {"notes": "one"}),
+        (Points, {"categories": {"c": ["a"]}}),
         (Points, {"object_ids": [1, 2]}),
         (Points, {"object_ids": [0.5, 1, 2, 3]}),
         (Points, {"object_ids": np.array([2**63, 1, 2, 3], np.uint64)}),

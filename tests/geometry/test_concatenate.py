@@ -59,8 +59,20 @@ def test_lines_and_meshes_without_far_ends() -> None:
         [points(1), points(1, label="b")],
         [points(1), Points(np.zeros((1, 2), np.float32))],
         [points(1), points(1, object_ids=[1])],
+        [Points(np.zeros((1, 2))), Points(np.zeros((1, 3)))],
+        [Points(np.zeros((1, 2)), attributes={"v": np.zeros((1, w))}) for w in (1, 2)],
+        [Graph(np.zeros((1, 2)), link_attributes={n: np.empty(0)}) for n in "ab"],
+        [Mesh(np.zeros((5, 2)), faces=[range(n)]) for n in (3, 4)],
     ],
 )
 def test_what_does_not_fit_is_refused(batches: list[Batch]) -> None:
     with pytest.raises(InvalidInputError):
         concatenate(batches)
+
+
+def test_batches_without_rows_fit_any_width() -> None:
+    empty = Points(np.zeros((0, 3)), attributes={"v": np.zeros(0)})
+    full = Points(np.ones((1, 2)), attributes={"v": np.ones((1, 4))})
+    joined = concatenate([empty, full])
+    assert joined.positions.tolist() == [[1, 1]]
+    assert joined.attributes["v"].shape == (1, 4)

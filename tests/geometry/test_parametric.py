@@ -29,7 +29,18 @@ def test_types_of_users() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"type_ids": [5]}, {"type_ids": [[0]]}, {"coefficients": [1, 2]}, {"type_ids": [0, 0]}, {"names": ("a", "b")}],
+    [
+        {"type_ids": [5]},
+        {"type_ids": [[0]]},
+        {"coefficients": [1, 2]},
+        {"type_ids": [0, 0]},
+        {"names": ("a", "b")},
+        {"names": "a"},
+        {"types": {"0": 1}},
+        {"groups": 5},
+        {"groups": [[0.5]]},
+        {"object_attributes": [1]},
+    ],
 )
 def test_what_does_not_fit_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError):

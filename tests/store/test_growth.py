@@ -15,6 +15,7 @@ from zvview.format.grid import parse_chunk_keys
 from zvview.store.growth import plan_growth
 from zvview.store.hierarchy import parse_document
 from zvview.store.places.folder_sink import FolderSink
+from zvview.store.places.memory import MemorySource
 from zvview.store.places.open import open_source
 
 BOUNDS = ((-130.0, -20.0, -5.0), (90.0, 260.0, 60.0))
@@ -78,7 +79,7 @@ def test_grid_grows_by_whole_shards() -> None:
         for key in source.list_keys("")
         if key.endswith("zarr.json") and not key.startswith("zvview/")
     }
-    growth = plan_growth(nodes, (-25, 0, 0), (10, 10, 10))
+    growth = plan_growth(nodes, ((-25, 0, 0), (10, 10, 10)))
     grown, old = growth.nodes["0/vertices"], nodes["0/vertices"]
     moved = np.array(old["attributes"]["chunk_grid_origin"]) - grown["attributes"]["chunk_grid_origin"]
     assert moved.tolist() == [2, 0, 0]
@@ -108,6 +109,23 @@ def test_growth_inside_the_bounds_changes_no_byte(tmp_path: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in place.rglob("*")} == before
 
 
+def test_growth_reads_each_document_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory: dict[str, bytes] = {}
+    zvview.create(memory, kind="graph", chunk_shape=(20, 20, 20)).write(make_batch("graph"))
+    own = {key for key in memory if key.endswith("zarr.json") and not key.startswith("zvview/")}
+    asked: list[str] = []
+    get_many = MemorySource.get_many
+
+    def count(self: MemorySource, requests: Any, cancel: Any = None) -> Any:
+        asked.extend(key for key, _ in requests if key in own)
+        return get_many(self, requests, cancel)
+
+    monkeypatch.setattr(MemorySource, "get_many", count)
+    zvview.grow(memory, BOUNDS)
+    assert sorted(key for key in asked if key != "zarr.json") == sorted(own - {"zarr.json"})
+    assert asked.count("zarr.json") == 2  # once more to see that what is replaced is a store
+
+
 def test_interrupted_growth_leaves_the_old_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "s"
     store = zvview.create(place, kind="graph", chunk_shape=(20, 20, 20))
@@ -128,7 +146,7 @@ def test_interrupted_growth_leaves_the_old_store(tmp_path: Path, monkeypatch: py
 def test_wrong_bounds_are_refused(bounds: Any) -> None:
     memory: dict[str, bytes] = {}
     zvview.create(memory, kind="point_cloud").write(make_batch("point_cloud"))
-    with pytest.raises(InvalidInputError, match="least and a greatest corner"):
+    with pytest.raises(InvalidInputError, match="bounds"):
         zvview.grow(memory, bounds)
 
 

@@ -9,8 +9,11 @@ import numpy as np
 import zarr
 from zarr.storage import MemoryStore
 
+from zvview.format.documents import encode_document
 from zvview.geometry.batches import Points, Polylines
 from zvview.store.index import ATTRIBUTE, IndexedLevel, build_index
+from zvview.store.index_view import read_index
+from zvview.store.places.memory import MemorySource
 from zvview.store.writing.options import WriteOptions
 from zvview.store.writing.store_writer import write_store
 
@@ -60,3 +63,18 @@ def test_levels_stand_one_after_the_other_in_the_table() -> None:
     assert documents["zvview/chunks"]["shape"] == [3, 4]
     assert documents["zvview"]["attributes"][ATTRIBUTE]["levels"]["1"] == {"vertex_count": 3, "attributes": {}}
     assert [key for key, _ in cells] == ["zvview/chunks/c/0/0"]
+
+
+def test_levels_with_coordinates_of_different_lengths_share_the_table() -> None:
+    levels = [
+        IndexedLevel(0, np.array([[2, 0, -3], [2, 1, -1]]), np.array([4, 5]), {}),
+        IndexedLevel(1, np.array([[0, -2]]), np.array([3]), {}),
+    ]
+    documents, cells = build_index({}, {}, levels)
+    held = {f"{path}/zarr.json": encode_document(d) for path, d in documents.items()}
+    held |= {key: b"".join(pieces) for key, pieces in cells}
+    view = read_index(MemorySource(held))
+    assert view is not None
+    assert view.chunks[0].tolist() == [[2, 0, -3], [2, 1, -1]]
+    assert view.chunks[1].tolist() == [[0, -2]]
+    assert view.counts[1].tolist() == [3]

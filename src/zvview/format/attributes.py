@@ -53,6 +53,13 @@ class Categories:
     missing: int | None = None
     ordered: bool = False
 
+    def __post_init__(self) -> None:
+        is_text = isinstance(self.labels, tuple | list) and all(isinstance(label, str) for label in self.labels)
+        is_code = self.missing is None or (isinstance(self.missing, int) and not isinstance(self.missing, bool))
+        if not is_text or not is_code or not isinstance(self.ordered, bool):
+            raise InvalidInputError(f"{self!r:.200}: expected labels of text, an integer or None, and a boolean")
+        object.__setattr__(self, "labels", tuple(self.labels))
+
     def decode(self, codes: NDArray[np.integer]) -> NDArray[np.object_]:
         """The labels of `codes`, None where missing; same shape, dtype object.
 
@@ -61,7 +68,10 @@ class Categories:
         DamagedError
             A code is neither a label's nor the missing one.
         """
-        codes = np.asarray(codes, np.int64)
+        try:
+            codes = np.asarray(codes, np.int64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidInputError(f"codes {codes!r:.80}: expected integers") from error
         absent = np.zeros(codes.shape, bool) if self.missing is None else codes == self.missing
         bad = ~absent & ((codes < 0) | (codes >= len(self.labels)))
         if bad.any():
@@ -195,7 +205,7 @@ def rows_of(
 
 
 def absent_value(dtype: np.dtype[Any]) -> Any:
-    """The in-band marker of "absent" in object attributes of this dtype (7.4)."""
+    """The in-band marker of "absent" in object attributes of this dtype (7.4); booleans have none but their fill."""
     if dtype.kind == "f":
         return np.nan
     if dtype.kind == "i":
@@ -206,6 +216,11 @@ def absent_value(dtype: np.dtype[Any]) -> Any:
 
 
 def find_absent(values: NDArray[Any], marker: object) -> NDArray[np.bool_]:
-    """Rows of `values` (n,) or (n, C) in which every channel equals the absent `marker`: (n,) bool."""
+    """Rows of `values` (n,) or (n, C) in which every channel equals the absent `marker`: (n,) bool.
+
+    Of booleans none is absent: both values of the dtype mean something.
+    """
+    if values.dtype.kind == "b":
+        return np.zeros(len(values), np.bool_)
     same = np.isnan(values) if values.dtype.kind == "f" and marker != marker else values == marker
     return np.asarray(same if same.ndim == 1 else same.all(axis=1), np.bool_)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 
 from zvview.errors import DamagedError, InvalidInputError
+from zvview.format.sequences import offsets_of
 
 __all__ = [
     "FARTHEST_CHUNK",
@@ -144,8 +145,7 @@ def spread(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int
     owner, local : (first[n],) int64
         Group of each member and its number inside the group.
     """
-    first = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=first[1:])
+    first = offsets_of(counts)
     owner = np.repeat(np.arange(len(counts)), counts)
     return first, owner, np.arange(first[-1]) - np.repeat(first[:-1], counts)
 

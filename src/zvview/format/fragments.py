@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from zvview.errors import InvalidInputError
 from zvview.format.cells import Faults, anywhere, read_records, spread, write_records
+from zvview.format.sequences import offsets_of
 
 __all__ = ["FragmentTable", "decode_fragments", "encode_fragments", "encode_ranges"]
 
@@ -78,9 +79,9 @@ class FragmentTable:
         (C,) bool
             True where all fragments are ranges, in order, without gap or overlap, from row 0 to the last.
         """
-        before = _running(self.counts)
+        before = offsets_of(self.counts)
         local = before[:-1] - np.repeat(before[self.first[:-1]], np.diff(self.first))
-        astray = _running(~(self.is_range & ((self.starts == local) | (self.counts == 0))))
+        astray = offsets_of(~(self.is_range & ((self.starts == local) | (self.counts == 0))))
         in_order = np.diff(astray[self.first]) == 0
         complete = np.diff(before[self.first]) == row_counts
         return np.asarray(in_order & complete)
@@ -103,20 +104,13 @@ class FragmentTable:
         counts, starts, is_range = self.counts, self.starts, self.is_range
         if select is not None:
             counts, starts, is_range = counts[select], starts[select], is_range[select]
-        offsets = _running(counts)
+        offsets = offsets_of(counts)
         rows = np.repeat(starts - offsets[:-1], counts)
         rows += np.arange(len(rows))
         if not is_range.all():
             listed = np.repeat(~is_range, counts)
             rows[listed] = self.explicit[rows[listed]]
         return offsets, rows
-
-
-def _running(counts: NDArray[np.int64] | NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(n,) -> (n + 1,) sums of what comes before each element, and of all."""
-    total = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=total[1:])
-    return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +151,7 @@ def decode_fragments(cells: Sequence[NDArray[np.uint8]], row_counts: NDArray[np.
     layout = _read_headers(buffer, sizes, is_whole, faults)
     first, cell, local, is_range = _read_bitmaps(buffer, layout, is_whole, faults)
 
-    before = _running(is_range)
+    before = offsets_of(is_range)
     fragments = np.diff(first)
     rank = before[:-1] - np.repeat(before[first[:-1]], fragments)
     counts, starts = np.empty(len(cell), np.int64), np.empty(len(cell), np.int64)
@@ -243,7 +237,7 @@ def _read_bitmaps(
         first, cell, local = spread(fragments)
         byte = buffer[np.repeat(layout.bitmap_at, fragments) + (local >> 3)]
         is_range = (byte >> (local & 7).astype(np.uint8) & 1).astype(np.bool_) | np.repeat(is_whole, fragments)
-        wrong = np.diff(_running(is_range)[first]) != ranges
+        wrong = np.diff(offsets_of(is_range)[first]) != ranges
         if not wrong.any():
             return first, cell, local, is_range
         faults.mark(wrong, "a bitmap with another number of ranges than the header", "as many bits as ranges")
@@ -277,7 +271,7 @@ def encode_ranges(counts: NDArray[np.int64], first: NDArray[np.int64]) -> list[N
         Payloads, views of one array.
     """
     counts, first = np.asarray(counts, np.int64), np.asarray(first, np.int64)
-    before = _running(counts)
+    before = offsets_of(counts)
     starts = before[:-1] - np.repeat(before[first[:-1]], np.diff(first))
     return encode_fragments(FragmentTable(first, counts, starts, np.ones(len(counts), np.bool_), np.empty(0, np.int64)))
 
@@ -297,7 +291,7 @@ def encode_fragments(table: FragmentTable) -> list[NDArray[np.uint8]]:
     """
     lists = np.flatnonzero(~table.is_range)
     fragments, cell = np.diff(table.first), table.cell_of()
-    before_ranges, before_listed = _running(table.is_range), _running(np.where(table.is_range, 0, table.counts))
+    before_ranges, before_listed = offsets_of(table.is_range), offsets_of(np.where(table.is_range, 0, table.counts))
     ranges, listed = np.diff(before_ranges[table.first]), np.diff(before_listed[table.first])
     if len(cell) and (table.counts.min() < 0 or max(fragments.max(), listed.max()) >= 1 << 32):
         raise InvalidInputError(

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 _SIGNED = re.compile(r"0|[+-][1-9][0-9]{0,15}")
-_WIDEST_PERMUTED = 8  # 8! codes are a table of 2.6 MB; faces have 3 or 4 endpoints
+WIDEST_LINK = 8  # 8! codes are a table of 2.6 MB; faces have 3 or 4 endpoints
 _SELF = "self"
 
 
@@ -76,7 +76,7 @@ def parse_offsets(name: str, sid_ndim: int, width: int) -> NDArray[np.int64]:
     return np.array([[parse_delta(component) for component in part] for part in parts], np.int64)
 
 
-@lru_cache(maxsize=_WIDEST_PERMUTED)
+@lru_cache(maxsize=WIDEST_LINK)
 def permutation_table(width: int) -> NDArray[np.int64]:
     """(width!, width) int64, read-only: the permutation of every code.
 
@@ -93,7 +93,7 @@ def permutation_table(width: int) -> NDArray[np.int64]:
     return table
 
 
-@lru_cache(maxsize=_WIDEST_PERMUTED)
+@lru_cache(maxsize=WIDEST_LINK)
 def slot_table(width: int) -> NDArray[np.int64]:
     """(width!, width) int64: the inverse of every permutation, that is the stored slot of each original endpoint."""
     return np.argsort(permutation_table(width), axis=1)
@@ -111,8 +111,8 @@ def permutation_codes(perms: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def check_permuted_width(width: int) -> None:
     """Raise :class:`~zvview.errors.UnsupportedError` for permuted records of more than 8 endpoints."""
-    if not 1 <= width <= _WIDEST_PERMUTED:
-        raise UnsupportedError(f"permuted links of {width} endpoints; zvview reads 1 to {_WIDEST_PERMUTED}")
+    if not 1 <= width <= WIDEST_LINK:
+        raise UnsupportedError(f"permuted links of {width} endpoints; zvview reads 1 to {WIDEST_LINK}")
 
 
 def has_permutation(offsets: NDArray[np.int64], *, delta: int, directed: bool, store: str) -> bool:

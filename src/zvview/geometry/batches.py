@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from zvview.errors import DamagedError, InvalidInputError, MissingError
 from zvview.format import names
 from zvview.format.attributes import Categories, encode_categories
+from zvview.format.sequences import offsets_of
+from zvview.geometry.arguments import as_array, as_list, as_mapping, as_names, check_type, to_array
 from zvview.geometry.trees import parents_from_links
 
 __all__ = [
@@ -57,15 +59,18 @@ class Batch:
     notes: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
-        positions = np.asarray(self.positions)
+        positions = to_array(self.positions, "positions")
+        if positions.dtype.kind not in "biuf":
+            raise InvalidInputError(f"positions have dtype {positions.dtype}, expected real numbers")
         if positions.dtype not in (np.float32, np.float64):
             positions = positions.astype(np.float64 if positions.dtype.itemsize > 4 else np.float32)
-        if positions.ndim != 2:
-            raise InvalidInputError(f"positions have shape {positions.shape}, expected (N, D)")
+        if positions.ndim != 2 or not positions.shape[1]:
+            raise InvalidInputError(f"positions have shape {positions.shape}, expected (N, D) with D >= 1")
         self._set("positions", positions)
         values, categories = _typed(self.attributes, self.categories)
         self._set("attributes", values)
         self._set("categories", categories)
+        self._set("notes", as_names(self.notes, "notes"))
         _check_rows("attribute", values, len(positions))
 
     def _set(self, name: str, value: object) -> None:
@@ -101,7 +106,7 @@ class Batch:
 
     def labels(self, name: str) -> NDArray[Any]:
         """Attribute `name` as users know it: text (None where missing) for categories, else the values as stored."""
-        if name not in self.attributes:
+        if not isinstance(name, str) or name not in self.attributes:
             raise MissingError("attribute", name, self.attributes)
         values = self.attributes[name]
         return self.categories[name].decode(values) if name in self.categories else values
@@ -124,7 +129,7 @@ class Points(Batch):
     def __post_init__(self) -> None:
         Batch.__post_init__(self)
         if self.object_ids is not None:
-            self._set("object_ids", _integers(self.object_ids, "object_ids", (len(self.positions),)))
+            self._set("object_ids", as_array(self.object_ids, "object_ids", np.int64, (len(self.positions),)))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -147,12 +152,12 @@ class Pieces(Batch):
         n = len(self.positions)
         if self.offsets is None:
             self._set("offsets", np.array([0, n] if n else [0], np.int64))
-        offsets = _integers(self.offsets, "offsets", (len(self.offsets),))
+        offsets = as_array(self.offsets, "offsets", np.int64, (None,))
         if not len(offsets) or offsets[0] != 0 or (np.diff(offsets) < 0).any() or offsets[-1] > n:
             raise InvalidInputError(f"offsets must rise from 0 to at most {n}, the number of vertices")
         self._set("offsets", offsets)
         if self.object_ids is not None:
-            self._set("object_ids", _integers(self.object_ids, "object_ids", (len(offsets) - 1,)))
+            self._set("object_ids", as_array(self.object_ids, "object_ids", np.int64, (len(offsets) - 1,)))
 
     @property
     def vertex_object_ids(self) -> NDArray[np.int64]:
@@ -185,10 +190,14 @@ class Polylines(Pieces):
     @classmethod
     def from_list(cls, lines: Iterable[ArrayLike], *, object_ids: ArrayLike | None = None, **kwargs: Any) -> Self:
         """A batch of separate (n, D) arrays, one for each line; `kwargs` as for the constructor."""
-        arrays = [np.asarray(line) for line in lines]
-        offsets = np.cumsum([0] + [len(a) for a in arrays], dtype=np.int64)
+        arrays = [to_array(line, f"line {i}") for i, line in enumerate(as_list(lines, "lines", "a list of arrays"))]
+        widths = {a.shape[1] if a.ndim == 2 else None for a in arrays}
+        if len(widths) > 1 or None in widths:
+            shapes = ", ".join(str(a.shape) for a in arrays[:5])
+            raise InvalidInputError(f"lines have the shapes {shapes}, expected (n, D) with one D")
+        offsets = offsets_of([len(a) for a in arrays])
         positions = np.concatenate(arrays) if arrays else np.empty((0, 3), np.float32)
-        ids = None if object_ids is None else np.asarray(object_ids)
+        ids = None if object_ids is None else to_array(object_ids, "object_ids")
         return cls(positions, offsets=offsets, object_ids=ids, **kwargs)
 
     @property
@@ -217,7 +226,7 @@ class Lines(Polylines):
     @classmethod
     def from_endpoints(cls, endpoints: ArrayLike, **kwargs: Any) -> Self:
         """A batch of (M, 2, D) endpoints; vertex attributes have shape (2 M, ...), both ends of a line in a row."""
-        ends = np.asarray(endpoints)
+        ends = to_array(endpoints, "endpoints")
         if ends.ndim != 3 or ends.shape[1] != 2:
             raise InvalidInputError(f"endpoints have shape {ends.shape}, expected (M, 2, D)")
         offsets = np.arange(0, 2 * len(ends) + 1, 2, dtype=np.int64)
@@ -245,9 +254,7 @@ class Graph(Pieces):
         Pieces.__post_init__(self)
         edges = np.empty((0, 2), np.int64) if self.edges is None else self.edges
         self._set("edges", _rows(edges, "edges", len(self.positions), 2))
-        values = {name: np.asarray(value) for name, value in self.link_attributes.items()}
-        _check_rows("link attribute", values, len(self.edges))
-        self._set("link_attributes", values)
+        self._set("link_attributes", _link_values(self.link_attributes, len(self.edges)))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -259,9 +266,10 @@ class Skeletons(Graph):
     @classmethod
     def from_parents(cls, positions: ArrayLike, parents: ArrayLike, **kwargs: Any) -> Self:
         """A batch from a parent row for each node, -1 for roots, as in SWC files; `kwargs` as for the constructor."""
-        up = np.asarray(parents)
+        where = to_array(positions, "positions")
+        up = as_array(parents, "parents", np.int64, (len(where) if where.ndim else None,))
         children = np.flatnonzero(up >= 0)
-        return cls(np.asarray(positions), edges=np.stack((children, up[children]), axis=1), **kwargs)
+        return cls(where, edges=np.stack((children, up[children]), axis=1), **kwargs)
 
     @property
     def parents(self) -> NDArray[np.int64]:
@@ -282,7 +290,7 @@ class Skeletons(Graph):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Mesh(Pieces):
-    """Vertices joined by faces of L corners.
+    """Vertices joined by faces of L corners, at least 3; stores hold faces of up to 8.
 
     Attributes
     ----------
@@ -299,13 +307,11 @@ class Mesh(Pieces):
 
     def __post_init__(self) -> None:
         Pieces.__post_init__(self)
-        faces = np.empty((0, 3), np.int64) if self.faces is None else np.asarray(self.faces)
+        faces = np.empty((0, 3), np.int64) if self.faces is None else to_array(self.faces, "faces")
         if faces.ndim != 2 or faces.shape[1] < 3:
             raise InvalidInputError(f"faces have shape {faces.shape}, expected (F, L) with L >= 3")
         self._set("faces", _rows(faces, "faces", len(self.positions), faces.shape[1]))
-        values = {name: np.asarray(value) for name, value in self.link_attributes.items()}
-        _check_rows("link attribute", values, len(self.faces))
-        self._set("link_attributes", values)
+        self._set("link_attributes", _link_values(self.link_attributes, len(self.faces)))
 
 
 _TYPES: dict[str, type[Batch]] = {t.kind: t for t in (Points, Lines, Polylines, Streamlines, Graph, Skeletons, Mesh)}
@@ -313,7 +319,7 @@ _TYPES: dict[str, type[Batch]] = {t.kind: t for t in (Points, Lines, Polylines, 
 
 def batch_type(kind: str) -> type[Batch]:
     """The batch type of a geometry type of the specification."""
-    if kind not in _TYPES:
+    if not isinstance(kind, str) or kind not in _TYPES:
         raise MissingError("kind", kind, _TYPES)
     return _TYPES[kind]
 
@@ -322,9 +328,11 @@ def _typed(
     attributes: Mapping[str, ArrayLike], categories: Mapping[str, Categories]
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Categories]]:
     """Attributes as numeric arrays; text becomes codes and labels."""
-    values, labels = {}, dict(categories)
-    for name, value in attributes.items():
-        array = np.asarray(value)
+    values, labels = {}, dict(as_mapping(categories, "categories"))
+    for name, entry in labels.items():
+        check_type(entry, f"categories of {name!r}", Categories, "Categories")
+    for name, value in as_mapping(attributes, "attributes").items():
+        array = to_array(value, f"attribute {name!r}")
         if array.dtype.kind in "OUST":
             array, labels[name] = encode_categories(array)
         values[name] = array
@@ -337,20 +345,17 @@ def _check_rows(what: str, values: Mapping[str, NDArray[Any]], rows: int) -> Non
             raise InvalidInputError(f"{what} {name!r} has shape {value.shape}, expected ({rows},) or ({rows}, C)")
 
 
-def _integers(value: ArrayLike, what: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    array = np.asarray(value)
-    if array.shape != shape or (array.dtype.kind not in "iu" and array.size):
-        raise InvalidInputError(f"{what} have shape {array.shape} and dtype {array.dtype}, expected {shape} integers")
-    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
-        raise InvalidInputError(f"{what} hold {array.max()}, more than the format can store (2**63 - 1)")
-    return array.astype(np.int64, copy=False)
+def _link_values(attributes: Mapping[str, ArrayLike], rows: int) -> dict[str, NDArray[Any]]:
+    given = as_mapping(attributes, "link_attributes")
+    values = {name: to_array(value, f"link attribute {name!r}") for name, value in given.items()}
+    _check_rows("link attribute", values, rows)
+    return values
 
 
 def _rows(value: ArrayLike, what: str, limit: int, width: int) -> NDArray[np.int64]:
-    array = np.asarray(value)
-    if not array.size:
-        return np.empty((0, width), np.int64)
-    array = _integers(array, what, (len(array), width))
+    array = as_array(value, what, np.int64, (None, width))
+    if not len(array):
+        return array
     if array.min() < 0 or array.max() >= limit:
         raise InvalidInputError(f"{what} name rows {array.min()} to {array.max()}, expected 0 to {limit - 1}")
     return array

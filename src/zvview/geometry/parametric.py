@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zvview.errors import InvalidInputError, MissingError
+from zvview.geometry.arguments import as_array, as_list, as_mapping, as_names, check_type, to_array
 
 __all__ = ["BUILT_IN_TYPES", "ParametricObjects", "ParametricType"]
 
@@ -61,15 +62,25 @@ class ParametricObjects:
     group_attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        ids, table = np.asarray(self.type_ids, np.int64), np.asarray(self.coefficients, np.float64)
-        if ids.ndim != 1 or table.ndim != 2 or len(ids) != len(table) or len(self.names) not in (0, len(ids)):
-            raise InvalidInputError(
-                f"type ids {ids.shape}, coefficients {table.shape}, {len(self.names)} names: expected (n,), (n, C), n"
-            )
+        ids = as_array(self.type_ids, "type_ids", np.int64, (None,))
+        table = as_array(self.coefficients, "coefficients", np.float64, (len(ids), None))
+        labels = as_names(self.names, "names")
+        if len(labels) not in (0, len(ids)):
+            raise InvalidInputError(f"{len(labels)} names for {len(ids)} parametric objects")
+        _check_types(self.types)
         if len(unknown := ids[~np.isin(ids, list(self.types))]):
             raise InvalidInputError(f"type id {unknown[0]} is not among the types {sorted(self.types)}")
-        object.__setattr__(self, "type_ids", ids)
-        object.__setattr__(self, "coefficients", table)
+        groups = as_list(self.groups, "groups", "a list of arrays of rows")
+        values = {
+            "type_ids": ids,
+            "coefficients": table,
+            "names": labels,
+            "groups": tuple(as_array(g, "a group", np.int64, (None,)) for g in groups),
+            "object_attributes": _arrays(self.object_attributes, "object_attributes"),
+            "group_attributes": _arrays(self.group_attributes, "group_attributes"),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
         """Number of objects, n."""
@@ -92,8 +103,12 @@ class ParametricObjects:
         InvalidInputError
             Too few or too many coefficients for the type.
         """
+        _check_types(types)
         ids = {entry.name: number for number, entry in types.items()}
-        given = [(name, np.asarray(values, np.float64).ravel()) for name, values in objects]
+        pairs = [as_list(pair, "object", "a name and coefficients") for pair in as_list(objects, "objects", "a list")]
+        if any(len(pair) != 2 or not isinstance(pair[0], str) for pair in pairs):
+            raise InvalidInputError("a parametric object is given as the name of its type and its coefficients")
+        given = [(name, as_array(values, name, np.float64, (None,))) for name, values in pairs]
         table = np.full((len(given), max((len(t.coefficients) for t in types.values()), default=0)), np.nan)
         for row, (name, values) in enumerate(given):
             if name not in ids:
@@ -106,5 +121,18 @@ class ParametricObjects:
 
     def named(self, row: int) -> dict[str, float]:
         """Coefficients of the object in `row` by their names."""
+        check_type(row, "row", (int, np.integer), f"0 to {len(self) - 1}")
+        if not 0 <= row < len(self):
+            raise MissingError("parametric object", row, range(len(self)))
         names = self.types[int(self.type_ids[row])].coefficients
         return dict(zip(names, self.coefficients[row, : len(names)].tolist(), strict=True))
+
+
+def _check_types(types: object) -> None:
+    is_known = isinstance(types, Mapping) and all(isinstance(t, ParametricType) for t in types.values())
+    if not is_known or not all(type(number) is int for number in types):  # type: ignore[attr-defined]
+        raise InvalidInputError(f"types = {types!r:.80}, expected a mapping of integers to ParametricType")
+
+
+def _arrays(values: object, what: str) -> dict[str, NDArray[Any]]:
+    return {name: to_array(value, f"{what} {name!r}") for name, value in as_mapping(values, what).items()}

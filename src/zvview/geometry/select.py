@@ -8,6 +8,7 @@ from typing import TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from zvview.format.sequences import offsets_of
 from zvview.geometry.batches import Batch, Graph, Mesh, Pieces, Points, Polylines
 from zvview.geometry.clip import faces_touch_box, points_in_box, segments_touch_box
 
@@ -70,8 +71,7 @@ def keep_rows(batch: Batch, rows: NDArray[np.bool_], links: NDArray[np.bool_] | 
     if isinstance(batch, Points):
         return _take_points(batch, index)
     assert isinstance(batch, Pieces)
-    before = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(rows, out=before[1:])
+    before = offsets_of(rows)
     offsets = before[batch.offsets]
     full = np.flatnonzero(np.diff(offsets) > 0)
     changes: dict[str, object] = {

@@ -63,7 +63,7 @@ class Collection(Mapping[str, Store]):
         return f"<zvview.Collection {self.place} {list(self._members)}>"
 
     def __getitem__(self, name: str) -> Store:
-        if name not in self._members:
+        if not isinstance(name, str) or name not in self._members:
             raise MissingError("store in the collection", name, self._members)
         store = self._members[name]
         if store is None:
@@ -83,6 +83,11 @@ class Collection(Mapping[str, Store]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def paths(self) -> Mapping[str, str]:
+        """Path of each member inside the collection, by name."""
+        return {name: self._paths[name] for name in self._members}
 
     def close(self) -> None:
         """Give back what is held open."""

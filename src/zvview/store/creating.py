@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NoReturn
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields
+from inspect import signature
+from os import PathLike
+from typing import Any, Literal, TypeAlias
 
 from numpy.typing import ArrayLike, DTypeLike
 
 from zvview.cancel import CancelToken
-from zvview.errors import InvalidInputError
+from zvview.errors import ExistsError, InvalidInputError
 from zvview.format.metadata import Axis
+from zvview.geometry.arguments import as_mapping, check_choice, check_type
 from zvview.geometry.batches import Batch
 from zvview.store.places.open import Place, open_source
 from zvview.store.places.prefixed import PrefixedSink
 from zvview.store.store import Store
 from zvview.store.writing.options import AttributeSpec, CodecSpec, WriteOptions
-from zvview.store.writing.store_writer import StoreWriter
+from zvview.store.writing.store_writer import StoreWriter, write_store
 
-__all__ = ["NewStore", "Writer", "create", "resolve_options"]
+__all__ = ["MODES", "NewStore", "Writer", "create", "resolve_options"]
 
 Mode = Literal["w-", "w"]
+MODES = ("w-", "w")
+"""Refuse what is there already, or replace it."""
+
+Specs: TypeAlias = Mapping[str, AttributeSpec | Mapping[str, Any]]
 
 
 def create(
@@ -31,7 +39,9 @@ def create(
     chunk_shape: Sequence[float] | None = None,
     bin_shape: Sequence[float] | None = None,
     dtype: DTypeLike = "float32",
-    attributes: Mapping[str, AttributeSpec | Mapping[str, Any]] | None = None,
+    attributes: Specs | None = None,
+    object_attributes: Specs | None = None,
+    link_attributes: Specs | None = None,
     codec: CodecSpec = None,
     shards: bool | int | Sequence[int] | None = None,
     name: str | None = None,
@@ -55,8 +65,9 @@ def create(
         Edge lengths; by default from the data, for cells of 0.25 to 1 MB. Bins divide chunks.
     dtype : dtype
         Of the stored positions: float32 or float64.
-    attributes : mapping of str to AttributeSpec or dict, optional
-        ``unit``, ``description`` and ``channel_names`` of vertex attributes; others are written all the same.
+    attributes, object_attributes, link_attributes : mapping of str to AttributeSpec or dict, optional
+        ``unit``, ``description``, ``channel_names`` and ``is_ordered`` of attributes of vertices, of objects, and of
+        edges or faces; attributes that are not named here are written all the same.
     codec : None, "raw", "zstd", "blosc", "gzip", dict or list of dict
         Compression of cells: raw in local places and zstd in remote ones by default.
     shards : None, bool, int or D ints
@@ -85,31 +96,65 @@ def create(
         bin_shape=bin_shape,
         dtype=dtype,
         attributes=attributes,
+        object_attributes=object_attributes,
+        link_attributes=link_attributes,
         codec=codec,
         shards=shards,
         name=name,
         crs=crs,
     )
-    if mode not in ("w-", "w"):
-        raise InvalidInputError(f"mode = {mode!r}, expected 'w-' or 'w'")
+    check_choice(mode, "mode", MODES)
     return NewStore(place, options, overwrite=mode == "w", storage_options=storage_options)
 
 
 def resolve_options(
-    *, attributes: Mapping[str, AttributeSpec | Mapping[str, Any]] | None, **options: Any
+    *,
+    attributes: Specs | None,
+    object_attributes: Specs | None = None,
+    link_attributes: Specs | None = None,
+    **options: Any,
 ) -> WriteOptions:
-    """The options of a writer from the arguments of :func:`create`."""
+    """The options of a writer from the arguments of :func:`create`.
+
+    Raises
+    ------
+    InvalidInputError
+        Options that there are not, or that cannot be.
+    """
+    _check_known(options, {field.name for field in fields(WriteOptions)})
+    return WriteOptions(
+        vertex_attributes=_specs("attributes", attributes),
+        object_attributes=_specs("object_attributes", object_attributes),
+        link_attributes=_specs("link_attributes", link_attributes),
+        **{"dtype": "float32", **options},
+    )
+
+
+def _specs(what: str, given: Specs | None) -> dict[str, AttributeSpec]:
+    known = {field.name for field in fields(AttributeSpec)}
     specs = {}
-    for name, spec in (attributes or {}).items():
-        try:
-            specs[name] = spec if isinstance(spec, AttributeSpec) else AttributeSpec(**spec)
-        except TypeError as error:
-            raise InvalidInputError(f"attribute {name!r}: {spec!r} is not unit, description, channel_names") from error
-    return WriteOptions(vertex_attributes=specs, **{"dtype": "float32", **options})
+    for name, spec in as_mapping(given, what).items():
+        if not isinstance(spec, AttributeSpec):
+            check_type(spec, f"{what} {name!r}", Mapping, f"a mapping of {', '.join(sorted(known))}")
+            _check_known(spec, known)
+            spec = AttributeSpec(**spec)
+        specs[name] = spec
+    return specs
+
+
+def _check_known(options: Mapping[str, Any], known: Collection[str]) -> None:
+    if unknown := [name for name in options if name not in known]:
+        raise InvalidInputError(f"no option {unknown[0]!r}; there are {', '.join(sorted(known))}")
+
+
+_EXTRAS = frozenset(signature(StoreWriter.close).parameters) - {"self"}
 
 
 class NewStore(Store):
-    """A store that was created and not yet written; afterwards a store like any other. Made by :func:`create`."""
+    """A store that was created and not yet written; afterwards a store like any other. Made by :func:`create`.
+
+    Until it is written there is nothing to open: whatever asks for its content is refused.
+    """
 
     def __init__(
         self,
@@ -122,19 +167,23 @@ class NewStore(Store):
     ) -> None:
         self._target, self._options = place, options
         self._overwrite, self._storage_options, self._sink = overwrite, storage_options, sink
-        self._is_written = False
+        self._is_written = self._is_open = False
+        self.place = str(place) if isinstance(place, str | PathLike) else "memory"
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("__") or self.__dict__.get("_is_written"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        raise InvalidInputError(f"nothing was written to {self._target} yet: use write or writer first")
+    def _refresh(self) -> object:
+        """See :class:`Store`, which calls this before whatever it tells of its content."""
+        if self._is_open:
+            return super()._refresh()
+        if self._is_written:
+            raise InvalidInputError(f"{self.place} is read through its collection, once that is written")
+        raise InvalidInputError(f"nothing was written to {self.place} yet: use write or writer first")
 
     def __repr__(self) -> str:
-        return super().__repr__() if self._is_written else f"<zvview.NewStore {self._target}, not written>"
+        return super().__repr__() if self._is_open else f"<zvview.NewStore {self.place}, not written>"
 
     def close(self) -> None:
         """Give back what is held open."""
-        if self._is_written:
+        if self._is_open:
             super().close()
 
     def write(
@@ -162,26 +211,54 @@ class NewStore(Store):
         **extras
             ``group_attributes``, ``parametric``, ``headers``, ``user_metadata``, ``root_attributes``: see
             :meth:`Writer.close`.
+
+        Raises
+        ------
+        ExistsError
+            The store was written already, or something else stands at its place.
+        InvalidInputError
+            See :meth:`Writer.append` and :meth:`Writer.close`.
         """
-        with self.writer(progress=progress, cancel=cancel) as writer:
-            writer.append(batch, object_attributes)
-            writer.close(groups=groups, **extras)
+        _check_known(extras, _EXTRAS)
+        self._refuse_written()
+        write_store(
+            self._sink or self._target,
+            batch,
+            self._options,
+            object_attributes=object_attributes,
+            overwrite=self._overwrite,
+            storage_options=self._storage_options,
+            progress=progress,
+            cancel=cancel,
+            groups=groups,
+            **extras,
+        )
+        self.attach()
 
     def writer(
         self, *, progress: Callable[[int, int], None] | None = None, cancel: CancelToken | None = None
     ) -> Writer:
-        """A context manager that takes batches one after the other, for stores larger than memory."""
+        """A context manager that takes batches one after the other, for stores larger than memory.
+
+        Raises
+        ------
+        ExistsError
+            The store was written already, or something else stands at its place.
+        """
+        self._refuse_written()
+        target = self._sink or self._target
+        return Writer(self, self._options, target, self._overwrite, self._storage_options, progress, cancel)
+
+    def _refuse_written(self) -> None:
         if self._is_written:
-            super().writer()
-        return Writer(
-            self, self._options, self._sink or self._target, self._overwrite, self._storage_options, progress, cancel
-        )
+            raise ExistsError(f'{self.place} holds data already; zvview.create(place, mode="w", ...) replaces a store')
 
     def attach(self) -> None:
-        """Open what was written."""
+        """Open what was written; members of a collection are opened through it."""
+        self._is_written = True
         if self._sink is None:
             super().__init__(open_source(self._target, storage_options=self._storage_options))
-            self._is_written = True
+            self._is_open = True
 
 
 class Writer(StoreWriter):
@@ -204,5 +281,6 @@ class Writer(StoreWriter):
 
     def close(self, **extras: Any) -> None:
         """Write everything and let the store appear; see :meth:`StoreWriter.close` for `extras`."""
+        _check_known(extras, _EXTRAS)
         super().close(**extras)
         self._store.attach()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import TracebackType
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import NoneType, TracebackType
 from typing import Any, Self
 
-from zvview.errors import InvalidInputError
+from zvview.errors import ExistsError, InvalidInputError
 from zvview.format import documents, names
+from zvview.geometry.arguments import check_choice, check_type
 from zvview.store.collection import Collection, collection_attributes
-from zvview.store.creating import Mode, NewStore, resolve_options
+from zvview.store.creating import MODES, Mode, NewStore, resolve_options
+from zvview.store.creating_member import MemberSink
 from zvview.store.hierarchy import document_key
 from zvview.store.places.open import Place, open_sink, open_source
-from zvview.store.places.prefixed import PrefixedSink
 from zvview.store.store import read_root
+from zvview.store.writing.options import check_name
 
 __all__ = ["NewCollection", "create_collection"]
 
@@ -37,8 +41,8 @@ def create_collection(
     ExistsError
         Something is there and `mode` is not ``"w"``, or it is not made of Zarr Vectors stores.
     """
-    if mode not in ("w-", "w"):
-        raise InvalidInputError(f"mode = {mode!r}, expected 'w-' or 'w'")
+    check_choice(mode, "mode", MODES)
+    check_type(name, "name", (str, NoneType), "text")
     return NewCollection(place, name, overwrite=mode == "w", storage_options=storage_options)
 
 
@@ -57,6 +61,9 @@ class NewCollection:
         self._sink = open_sink(place, overwrite=overwrite, storage_options=storage_options)
         self._name = name or self._sink.place.rstrip("/").rpartition("/")[2]
         self._members: list[str] = []
+        self._taken: set[str] = set()
+        self._is_open = True
+        self._abandoned = weakref.finalize(self, self._sink.abort)
 
     def __enter__(self) -> Self:
         return self
@@ -64,6 +71,8 @@ class NewCollection:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._is_open = False
+        self._abandoned.detach()
         if kind is not None:
             self._sink.abort()
             return
@@ -79,16 +88,29 @@ class NewCollection:
     def create(self, name: str, *, kind: str, attributes: Mapping[str, Any] | None = None, **options: Any) -> NewStore:
         """A new store `name` in the collection; the other arguments are those of :func:`zvview.create`.
 
+        It is a member once it was written; where that fails, or is left out, a store of the name can be created again.
+
         Raises
         ------
         InvalidInputError
-            A name that is taken, or no plain name of a folder.
+            A name that is taken, or no plain name of a folder; options that there are not.
         """
-        if not name or name in self._members or name in (names.INDEX, names.ZARR_JSON) or "/" in name:
+        check_name("member", name)
+        if name in self._taken or name == names.INDEX:
             raise InvalidInputError(f"{name!r} is taken or is no name for a store in a collection")
-        sink = PrefixedSink(self._sink, name)
-        self._members.append(name)
+        sink = MemberSink(self._sink, name, self._admit)
         return NewStore(sink.place, resolve_options(kind=kind, attributes=attributes, name=name, **options), sink=sink)
+
+    @contextmanager
+    def _admit(self, name: str) -> Iterator[None]:
+        """While a member is put: once begun its name is taken, and once it is through it is listed."""
+        if not self._is_open:
+            raise InvalidInputError(f"the collection was closed before {name!r} was written")
+        if name in self._taken:
+            raise ExistsError(f"the member {name!r} was written already")
+        self._taken.add(name)
+        yield
+        self._members.append(name)
 
     def open(self) -> Collection:
         """The collection, once it was written."""

@@ -8,33 +8,28 @@ the new.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zvview.errors import InvalidInputError, NotZarrVectorsError, UnsupportedError
+from zvview.errors import NotZarrVectorsError, UnsupportedError
 from zvview.format import documents, names
 from zvview.format.grid import grid_of_bounds
 from zvview.format.metadata import LevelMetadata, RootMetadata
+from zvview.geometry.arguments import as_box
 from zvview.store.cell_arrays import key_encoding
-from zvview.store.hierarchy import document_key, fingerprint, parse_document
+from zvview.store.hierarchy import document_key
 from zvview.store.index import IndexedLevel, build_index
-from zvview.store.index_view import IndexView, read_index
-from zvview.store.places.folder import FolderSource
-from zvview.store.places.folder_sink import FolderSink
+from zvview.store.index_view import IndexView
 from zvview.store.places.open import Place, open_sink, open_source
 from zvview.store.places.source import Sink, Source
+from zvview.store.remaking import carry, read_documents, true_index
 from zvview.store.writing.partition import check_reach
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
 __all__ = ["Growth", "grow", "plan_growth"]
-
-_WAVE_KEYS = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,16 +78,17 @@ def grow(
     source = open_source(place, storage_options=storage_options)
     try:
         keys = source.list_keys("")
-        nodes = _read_nodes(source, keys)
+        nodes, stored = read_documents(source, keys)
         if "" not in nodes:
             raise NotZarrVectorsError(f"{source.place} holds no zarr.json: there is no store to grow")
-        growth = plan_growth(nodes, *_corners(bounds))
+        growth = plan_growth(nodes, bounds)
         if not growth.nodes:
             return
-        index = _true_index(source, nodes)
+        index = true_index(source, stored)
         sink = open_sink(place, overwrite=True, storage_options=storage_options)
         try:
-            _write(source, sink, keys, nodes, growth, index)
+            _carry_cells(source, sink, keys, growth)
+            _write_documents(sink, nodes, stored, growth, index)
             sink.commit()
         except BaseException:
             sink.abort()
@@ -101,36 +97,23 @@ def grow(
         source.close()
 
 
-def _corners(bounds: object) -> tuple[ArrayLike, ArrayLike]:
-    if not isinstance(bounds, Sequence | np.ndarray) or isinstance(bounds, str) or len(bounds) != 2:
-        raise InvalidInputError(f"bounds {bounds!r}: expected a least and a greatest corner")
-    return bounds[0], bounds[1]
-
-
-def plan_growth(nodes: Mapping[str, Mapping[str, Any]], lo: ArrayLike, hi: ArrayLike) -> Growth:
-    """What has to change for the store with these documents to hold `lo`..`hi`; nothing where it does already.
+def plan_growth(nodes: Mapping[str, Mapping[str, Any]], bounds: tuple[ArrayLike, ArrayLike]) -> Growth:
+    """What has to change for the store with these documents to hold `bounds`; nothing where it does already.
 
     Parameters
     ----------
     nodes : mapping of str to dict
         Every document of the store by path, the root's under ``""``.
-    lo, hi : (D,)
-        In world coordinates.
+    bounds : (lo, hi)
+        Each (D,), in world coordinates.
     """
     root = RootMetadata.parse(nodes[""]["attributes"])
     if root.is_old_layout:
         raise UnsupportedError("a store in the layout of 0.7.0 has no grid; rewrite it in format 0.9 first")
     shift = np.zeros(root.ndim) if root.offset is None else root.offset
-    try:
-        corners = [np.asarray(corner, np.float64) for corner in (lo, hi)]
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"bounds {lo!r}, {hi!r}: expected two corners of numbers") from error
-    if any(c.shape != (root.ndim,) or not np.isfinite(c).all() for c in corners) or (corners[0] > corners[1]).any():
-        raise InvalidInputError(
-            f"bounds {lo!r}, {hi!r}: expected a least and a greatest corner of {root.ndim} finite numbers"
-        )
-    check_reach(corners[0] - shift, corners[1] - shift, root.chunk_shape.tolist())
-    least, most = np.minimum(root.lo, corners[0] - shift), np.maximum(root.hi, corners[1] - shift)
+    lo, hi = as_box(bounds, "bounds", root.ndim, is_finite=True)
+    check_reach(lo - shift, hi - shift, root.chunk_shape.tolist())
+    least, most = np.minimum(root.lo, lo - shift), np.maximum(root.hi, hi - shift)
     if (least == root.lo).all() and (most == root.hi).all():
         return Growth({}, {})
     changed: dict[str, dict[str, Any]] = {"": _with_bounds(nodes[""], least, most)}
@@ -191,66 +174,30 @@ def _regrid(
     return grown, below // _outer_shape(path, document)
 
 
-def _read_nodes(source: Source, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Every document of the store by path; those of zvview's own index are left out."""
-    paths = [k.removesuffix(names.ZARR_JSON).rstrip("/") for k in keys if k.rpartition("/")[2] == names.ZARR_JSON]
-    paths = [p for p in paths if p.split("/", 1)[0] != names.INDEX]
-    answers = source.get_many([(document_key(p), None) for p in paths])
-    return {p: parse_document(data, p) for p, data in zip(paths, answers, strict=True) if data is not None}
+def _carry_cells(source: Source, sink: Sink, keys: Sequence[str], growth: Growth) -> None:
+    """All cells under their new keys; zvview's own index is made anew."""
+    index = f"{names.INDEX}/"
+    cells = [key for key in keys if key.rpartition("/")[2] != names.ZARR_JSON and not key.startswith(index)]
+    carry(source, sink, [(key, growth.new_key(key)) for key in cells])
 
 
-def _true_index(source: Source, nodes: Mapping[str, Mapping[str, Any]]) -> IndexView | None:
-    """The index, if it is still that of the store."""
-    index = read_index(source)
-    if index is None:
-        return None
-    paths = [p for p in nodes if p]
-    answers = source.get_many([(document_key(p), None) for p in paths])
-    found = {p: fingerprint(data) for p, data in zip(paths, answers, strict=True) if data is not None}
-    return index if found == dict(index.fingerprints) else None
-
-
-def _write(
-    source: Source,
+def _write_documents(
     sink: Sink,
-    keys: Sequence[str],
-    nodes: Mapping[str, Mapping[str, Any]],
+    nodes: Mapping[str, dict[str, Any]],
+    stored: Mapping[str, bytes],
     growth: Growth,
     index: IndexView | None,
 ) -> None:
-    """The whole store under its new keys, the root's document last."""
-    own = f"{names.INDEX}/"
-    rewritten = {document_key(path) for path in growth.nodes}
-    _carry(source, sink, [(k, growth.new_key(k)) for k in keys if not k.startswith(own) and k not in rewritten])
-    everything = {path: growth.nodes.get(path, dict(document)) for path, document in nodes.items()}
-    root = everything.pop("")
-    encoded = {path: documents.encode_document(everything[path]) for path in growth.nodes if path}
+    """Every document, those that do not change as they were, and the index of them all; the root's last."""
+    encoded = {**stored, **{path: documents.encode_document(document) for path, document in growth.nodes.items()}}
+    root = encoded.pop("")
     sink.put_many((document_key(path), (data,)) for path, data in encoded.items())
     if index is not None:
-        unchanged = [p for p in everything if p not in encoded]
-        answers = source.get_many([(document_key(p), None) for p in unchanged])
-        encoded |= {p: bytes(data) for p, data in zip(unchanged, answers, strict=True) if data is not None}
+        everything = {path: growth.nodes.get(path, nodes[path]) for path in encoded}
         levels = [
             IndexedLevel(k, index.chunks[k], index.counts[k], index.statistics.get(k, {})) for k in sorted(index.chunks)
         ]
         added, cells = build_index(everything, encoded, levels)
         sink.put_many((document_key(path), (documents.encode_document(d),)) for path, d in added.items())
         sink.put_many(cells)
-    sink.put_many([(document_key(""), (documents.encode_document(root),))])
-
-
-def _carry(source: Source, sink: Sink, moves: Sequence[tuple[str, str]]) -> None:
-    """The same objects under other keys: links to the files of a folder, copies elsewhere."""
-    if isinstance(source, FolderSource) and isinstance(sink, FolderSink):
-        sink.link_many((new, source.path_of(old)) for old, new in moves)
-        return
-    for start in range(0, len(moves), _WAVE_KEYS):
-        wave = moves[start : start + _WAVE_KEYS]
-        answers = source.get_many([(old, None) for old, _ in wave])
-        sink.put_many(_pairs(wave, answers))
-
-
-def _pairs(
-    wave: Sequence[tuple[str, str]], answers: Sequence[Buffer | None]
-) -> Iterable[tuple[str, tuple[Buffer, ...]]]:
-    return [(new, (data,)) for (_, new), data in zip(wave, answers, strict=True) if data is not None]
+    sink.put_many([(document_key(""), (root,))])

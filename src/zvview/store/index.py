@@ -31,6 +31,7 @@ FINGERPRINTS: Final = "fingerprints"
 LEVELS: Final = "levels"
 VERTEX_COUNT: Final = "vertex_count"
 ATTRIBUTES: Final = "attributes"
+SID_NDIM: Final = "sid_ndim"
 
 SAME_CHUNKS: Final = True
 """Stands for ``nonempty_chunks`` of an array that has those of its level's ``vertices``."""
@@ -76,24 +77,32 @@ def build_index(
         By path.
     cells : list of (key, pieces)
     """
+    width = max(entry.chunks.shape[1] for entry in levels)
     own = {
         "version": VERSION,
         METADATA: {path: _shortened(path, document, nodes) for path, document in nodes.items()},
         FINGERPRINTS: {path: fingerprint(data) for path, data in encoded.items()},
         LEVELS: {
-            str(entry.level): {VERTEX_COUNT: int(entry.counts.sum()), ATTRIBUTES: dict(entry.attributes)}
+            str(entry.level): {
+                VERTEX_COUNT: int(entry.counts.sum()),
+                ATTRIBUTES: dict(entry.attributes),
+                **({} if entry.chunks.shape[1] == width else {SID_NDIM: entry.chunks.shape[1]}),
+            }
             for entry in levels
         },
     }
-    rows = np.concatenate([_rows(entry) for entry in levels])
+    rows = np.concatenate([_rows(entry, width) for entry in levels])
     path = f"{names.INDEX}/{names.INDEX_CHUNKS}"
     array = documents.plain_array(rows, chunk_shape=[max(1, n) for n in rows.shape])
     return {names.INDEX: documents.group({ATTRIBUTE: own}), path: array}, plain_cells(path, array, rows)
 
 
-def _rows(entry: IndexedLevel) -> NDArray[np.int64]:
-    level = np.full(len(entry.counts), entry.level, np.int64)
-    return np.column_stack((level, entry.counts, entry.chunks)).astype(np.int64)
+def _rows(entry: IndexedLevel, width: int) -> NDArray[np.int64]:
+    """Rows of a level, with zeros behind coordinates of fewer components than another level's."""
+    rows = np.zeros((len(entry.counts), 2 + width), np.int64)
+    rows[:, 0], rows[:, 1] = entry.level, entry.counts
+    rows[:, 2 : 2 + entry.chunks.shape[1]] = entry.chunks
+    return rows
 
 
 def _shortened(path: str, document: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

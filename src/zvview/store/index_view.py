@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from zvview.errors import ZvviewError
 from zvview.format import names
+from zvview.format.sequences import distinct
 from zvview.format.values import as_int, as_mapping, as_str
 from zvview.store.array_codecs import parse_codecs
 from zvview.store.codecs import decode_wave
@@ -91,10 +92,13 @@ def _parse(group: Mapping[str, Any], array: Mapping[str, Any], cell: Buffer) -> 
     if rows * columns > len(table):
         return None
     table = table[: rows * columns].reshape(-1, columns)
+    levels = as_mapping(own.get("levels") or {}, _PART, "levels")
     chunks, counts = {}, {}
-    for level in np.unique(table[:, 0]).tolist():
+    for level in distinct(table[:, 0]).tolist():
         of_level = table[table[:, 0] == level]
-        chunks[level], counts[level] = of_level[:, 2:], of_level[:, 1]
+        told = as_mapping(levels.get(str(level)) or {}, _PART, "levels")
+        width = as_int(told.get("sid_ndim", columns - 2), _PART, "sid_ndim", minimum=1)
+        chunks[level], counts[level] = of_level[:, 2 : 2 + width], of_level[:, 1]
     documents = {}
     for path, document in as_mapping(own.get("metadata"), _PART, "metadata").items():
         document = dict(as_mapping(document, _PART, path))
@@ -108,7 +112,6 @@ def _parse(group: Mapping[str, Any], array: Mapping[str, Any], cell: Buffer) -> 
         path: as_str(value, _PART, path)
         for path, value in as_mapping(own.get("fingerprints"), _PART, "fingerprints").items()
     }
-    levels = as_mapping(own.get("levels") or {}, _PART, "levels")
     statistics = {
         int(k): as_mapping(as_mapping(v, _PART, k).get("attributes") or {}, _PART, k)
         for k, v in levels.items()

@@ -6,7 +6,7 @@ sees only what stands here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.cancel import CancelToken
+from zvview.errors import MissingError
 from zvview.format.attributes import AttributeMetadata
 from zvview.format.links import anchor_chunks
 from zvview.format.manifests import Manifests
 from zvview.format.metadata import LevelMetadata
+from zvview.format.sequences import distinct
+from zvview.geometry.arguments import as_list, check_type
 from zvview.store.cell_arrays import CellArray
 
 __all__ = ["Groups", "Layout", "LinkArray", "LinkFamily", "LinkTable", "ObjectRows"]
@@ -160,6 +163,26 @@ class Groups:
 
     def __len__(self) -> int:
         return len(self.members)
+
+    def members_of(self, groups: str | Iterable[int | str]) -> NDArray[np.int64]:
+        """Ids of the objects in any of some groups, by number or name, ascending; one may be named alone.
+
+        Raises
+        ------
+        InvalidInputError
+            Neither numbers nor names.
+        MissingError
+            There is no such group.
+        """
+        wanted = [groups] if isinstance(groups, str) else as_list(groups, "groups", "a list of numbers or names")
+        ids = [np.empty(0, np.int64)]
+        for group in wanted:
+            check_type(group, "group", (int, np.integer, str), "a number or a name")
+            number = self.names.index(group) if isinstance(group, str) and group in self.names else group
+            if isinstance(number, str) or not 0 <= number < len(self):
+                raise MissingError("group", group, self.names or range(len(self)))
+            ids.append(self.members[number])
+        return distinct(np.concatenate(ids))
 
 
 class Layout(Protocol):

@@ -15,6 +15,7 @@ from zvview.format.attributes import AttributeMetadata, parse_dtype
 from zvview.format.grid import ChunkTable
 from zvview.format.links import format_delta, parse_delta
 from zvview.format.metadata import LevelMetadata, RootMetadata
+from zvview.format.sequences import distinct
 from zvview.format.values import as_int, wrong
 from zvview.store.blobs import DATA, OFFSETS, is_blob, read_blob, read_ragged, read_values
 from zvview.store.cell_arrays import CellArray
@@ -290,4 +291,4 @@ class Layout07:
         manifests = rows.read_manifests()
         chunk = ChunkTable.of(manifests.chunks).find(manifests.chunks)
         owner = np.repeat(np.arange(len(rows.ids)), np.diff(manifests.offsets))
-        return len(np.unique(np.stack((chunk, owner), axis=1), axis=0)) > len(np.unique(chunk))
+        return len(np.unique(np.stack((chunk, owner), axis=1), axis=0)) > len(distinct(chunk))

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import NoneType
 from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zvview.cancel import CancelToken
-from zvview.errors import InvalidInputError, MissingError
+from zvview.errors import MissingError
 from zvview.format import names
 from zvview.format.attributes import AttributeMetadata
 from zvview.format.grid import sort_chunks
-from zvview.format.metadata import RootMetadata
+from zvview.format.metadata import Axis, RootMetadata
+from zvview.geometry.arguments import Box, as_array, as_box, as_names, check_choice, check_type, to_array
 from zvview.geometry.batches import Batch
 from zvview.geometry.concatenate import concatenate
 from zvview.store.layout import Groups, LinkTable
-from zvview.store.reading.chunks import Box, read_chunks
+from zvview.store.reading.chunks import read_chunks
 from zvview.store.reading.counts import read_fragment_attribute
 from zvview.store.reading.finish import finish
+from zvview.store.reading.in_thread import read_in_thread
 from zvview.store.reading.links import decode_selection, select_links
 from zvview.store.reading.object_table import as_object_ids
 from zvview.store.reading.objects import read_objects
@@ -83,7 +85,8 @@ class Level:
     """
 
     def __init__(self, store: LevelHost, number: int) -> None:
-        self._store, self._number = store, number
+        check_type(number, "level", (int, np.integer), "the number of one")
+        self._store, self._number = store, int(number)
 
     def __repr__(self) -> str:
         return f"<zvview.Level {self._number} of {self._store.place}>"
@@ -140,6 +143,23 @@ class Level:
         return self._reader.layout.metadata.refinement
 
     @property
+    def axes(self) -> tuple[Axis, ...]:
+        """Name, type and unit of each coordinate."""
+        return self._store.metadata.axes
+
+    @property
+    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Least and greatest corner of the store, each (D,), in world coordinates, as declared."""
+        root = self._store.metadata
+        shift = 0.0 if root.offset is None else root.offset
+        return root.lo + shift, root.hi + shift
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the stored positions: float32 or float64."""
+        return self._reader.layout.vertex_dtype
+
+    @property
     def attributes(self) -> Mapping[str, AttributeMetadata]:
         """Vertex attributes: dtype, categories, channels, unit."""
         return self._reader.attributes
@@ -180,8 +200,35 @@ class Level:
         """Levels that this one holds links to, relative to it; 0 are the links inside the level."""
         return tuple(self._reader.layout.link_deltas())
 
+    @property
+    def present_object_ids(self) -> NDArray[np.int64] | None:
+        """Ids of the objects that this level holds something of, ascending; None without an index.
+
+        Coarser levels keep the ids of all objects, also of those that they leave out.
+        """
+        return self._retry(lambda r: None if r.objects is None else r.objects.present_ids())
+
+    def first_chunks(self, ids: ArrayLike) -> NDArray[np.int64]:
+        """Chunk in which each object begins, (n, sid); that of the level's first chunk for absent ones.
+
+        Raises
+        ------
+        MissingError
+            The level has no object index, or none of its objects has such an id.
+        """
+
+        def read(reader: LevelReader) -> NDArray[np.int64]:
+            if reader.objects is None:
+                raise MissingError("object index in level", self._number)
+            return reader.objects.first_chunks(as_object_ids(ids), reader.layout.vertices.chunks)
+
+        return self._retry(read)
+
     def object_attribute(self, name: str) -> np.ma.MaskedArray[Any, Any]:
-        """Values of an object attribute, aligned with :attr:`object_ids`; masked where an object has none."""
+        """Values of an object attribute, aligned with :attr:`object_ids`; masked where an object has none.
+
+        Booleans that zvview wrote come as int8; empty text is masked.
+        """
 
         def read(reader: LevelReader) -> np.ma.MaskedArray[Any, Any]:
             values, present = reader.layout.object_attribute(name)
@@ -202,10 +249,10 @@ class Level:
         """All link records of one delta with their attributes, endpoints as (chunk, row of its vertex buffer)."""
 
         def read(reader: LevelReader) -> LinkTable:
-            family = reader.layout.links(delta)
+            family = reader.layout.links(delta) if isinstance(delta, int | np.integer) else None
             if family is None:
                 raise MissingError("links of delta", delta, reader.layout.link_deltas())
-            wanted = family.attribute_names if attributes is None else tuple(attributes)
+            wanted = family.attribute_names if attributes is None else as_names(attributes, "attributes")
             selection = select_links(family, lambda chunks: np.ones(len(chunks), bool), wanted)
             return decode_selection(selection, read_cells(reader.hierarchy, selection.asks))
 
@@ -215,7 +262,7 @@ class Level:
         self,
         box: tuple[ArrayLike, ArrayLike] | None = None,
         attributes: Sequence[str] | None = None,
-        groups: Iterable[int | str] | None = None,
+        groups: str | Iterable[int | str] | None = None,
         clip: Clip = "exact",
         *,
         object_ids: bool = True,
@@ -229,7 +276,7 @@ class Level:
         box : (lo, hi), optional
             Inclusive corners, each (D,), in world coordinates and store axis order; infinite sides are allowed.
         groups : iterable of int or str, optional
-            Groups, by number or name, of which an object must be a member.
+            Groups, by number or name, of which an object must be a member; or the name of one.
         clip : "exact", "objects" or "chunks"
             ``exact`` cuts points exactly and keeps the segments, edges and faces that touch the box, also where no
             vertex lies inside; ``objects`` returns every object that touches it whole; ``chunks`` returns the chunks
@@ -237,12 +284,11 @@ class Level:
         object_ids : bool
             With ``chunks``, whether pieces must carry their objects where only the manifests tell them.
         """
-        if clip not in _CLIPS:
-            raise InvalidInputError(f"clip = {clip!r}, expected one of {', '.join(map(repr, _CLIPS))}")
+        check_choice(clip, "clip", _CLIPS)
+        check_type(object_ids, "object_ids", bool, "a boolean")
         options = self._options(attributes, object_ids or clip != "chunks" or groups is not None, on_damage, cancel)
-
         bounds = self._stored_box(box)
-        members = None if groups is None else self._members(list(groups))
+        members = None if groups is None else self._members(groups)
         return self._unite(lambda reader: read_level(reader, bounds, members, clip, options))
 
     def read_chunks(
@@ -254,15 +300,18 @@ class Level:
         on_damage: Damage = "raise",
         cancel: CancelToken | None = None,
     ) -> Batch:
-        """The chunks at `coords` (C, sid) as they are: pieces, and the links that touch them with their far ends.
+        """The chunks at `coords` (C, sid), or the one at (sid,), as they are.
 
-        Chunks that hold nothing are no error. Of a level that adds to a coarser one this is the level's own part.
+        These are pieces, and the links that touch them with their far ends. Chunks that hold nothing are no error. Of a
+        level that adds to a coarser one this is the level's own part.
         """
+        check_type(object_ids, "object_ids", bool, "a boolean")
         options = self._options(attributes, object_ids, on_damage, cancel)
 
         def read(reader: LevelReader) -> Batch:
             sid = reader.layout.metadata.sid_ndim
-            wanted = np.asarray(coords, np.int64).reshape(-1, sid)
+            given = to_array(coords, "chunks")
+            wanted = as_array(given[None] if given.shape == (sid,) else given, "chunks", np.int64, (None, sid))
             return read_chunks(reader, sort_chunks(wanted), options)
 
         return self._retry(lambda reader: finish(read(reader), reader.root))
@@ -281,6 +330,8 @@ class Level:
 
         Raises
         ------
+        InvalidInputError
+            The ids are no integers.
         MissingError
             The level has no object index, or none of its objects has such an id.
         """
@@ -293,8 +344,7 @@ class Level:
         own = self._read_own_objects(wanted[is_own], options)
         if is_own.all():
             return own
-        rest = coarser.read_objects(wanted[~is_own], attributes, on_damage=on_damage, cancel=cancel)
-        return concatenate([own, rest])
+        return concatenate([own, coarser.read_objects(wanted[~is_own], attributes, on_damage=on_damage, cancel=cancel)])
 
     def _read_own_objects(self, ids: NDArray[np.int64], options: ReadOptions) -> Batch:
         def read(reader: LevelReader) -> Batch:
@@ -306,15 +356,15 @@ class Level:
 
     async def aread(self, *args: Any, cancel: CancelToken | None = None, **kwargs: Any) -> Batch:
         """:meth:`read`, awaited."""
-        return await _in_thread(self.read, cancel, *args, **kwargs)
+        return await read_in_thread(self.read, cancel, *args, **kwargs)
 
     async def aread_chunks(self, *args: Any, cancel: CancelToken | None = None, **kwargs: Any) -> Batch:
         """:meth:`read_chunks`, awaited."""
-        return await _in_thread(self.read_chunks, cancel, *args, **kwargs)
+        return await read_in_thread(self.read_chunks, cancel, *args, **kwargs)
 
     async def aread_objects(self, *args: Any, cancel: CancelToken | None = None, **kwargs: Any) -> Batch:
         """:meth:`read_objects`, awaited."""
-        return await _in_thread(self.read_objects, cancel, *args, **kwargs)
+        return await read_in_thread(self.read_objects, cancel, *args, **kwargs)
 
     def _retry(self, read: Callable[[LevelReader], T]) -> T:
         return self._store.retry(lambda: read(self._reader))
@@ -322,37 +372,25 @@ class Level:
     def _options(
         self, attributes: Sequence[str] | None, object_ids: bool, on_damage: Damage, cancel: CancelToken | None
     ) -> ReadOptions:
-        if on_damage not in ("raise", "skip"):
-            raise InvalidInputError(f"on_damage = {on_damage!r}, expected 'raise' or 'skip'")
-        if isinstance(attributes, str):
-            raise InvalidInputError(f"attributes = {attributes!r}, expected a list of names")
-        return ReadOptions(None if attributes is None else tuple(attributes), object_ids, on_damage == "skip", cancel)
+        check_choice(on_damage, "on_damage", ("raise", "skip"))
+        check_type(cancel, "cancel", (CancelToken, NoneType), "a zvview.CancelToken")
+        wanted = None if attributes is None else as_names(attributes, "attributes")
+        return ReadOptions(wanted, object_ids, on_damage == "skip", cancel)
 
     def _stored_box(self, box: tuple[ArrayLike, ArrayLike] | None) -> Box | None:
         """The box in stored coordinates, checked."""
         if box is None:
             return None
         root = self._store.metadata
-        lo, hi = (np.asarray(side, np.float64) for side in box)
-        if lo.shape != (root.ndim,) or hi.shape != (root.ndim,) or not (lo <= hi).all():
-            raise InvalidInputError(
-                f"box {lo.tolist()}, {hi.tolist()}: expected two corners of {root.ndim} numbers, lo <= hi"
-            )
+        lo, hi = as_box(box, "box", root.ndim)
         shift = np.zeros(root.ndim) if root.offset is None else root.offset
         return lo - shift, hi - shift
 
-    def _members(self, groups: Sequence[int | str]) -> NDArray[np.int64]:
+    def _members(self, groups: str | Iterable[int | str]) -> NDArray[np.int64]:
         """Ids of the objects in any of the groups."""
-        known = self.groups
-        if known is None:
+        if (known := self.groups) is None:
             raise MissingError("groups in level", self._number)
-        ids = [np.empty(0, np.int64)]
-        for group in groups:
-            number = known.names.index(group) if isinstance(group, str) and group in known.names else group
-            if isinstance(number, str) or not 0 <= number < len(known):
-                raise MissingError("group", group, known.names or range(len(known)))
-            ids.append(known.members[number])
-        return np.unique(np.concatenate(ids))
+        return known.members_of(groups)
 
     def _unite(self, read: Callable[[LevelReader], Batch]) -> Batch:
         """What `read` gives of this level, and of the coarser ones that it adds to."""
@@ -365,13 +403,3 @@ class Level:
         """The coarser level that this one adds to, or None."""
         is_added = self.refinement == names.REFINEMENT_ADD and self._number + 1 in self._store.levels
         return self._store.level(self._number + 1) if is_added else None
-
-
-async def _in_thread(read: Callable[..., Batch], cancel: CancelToken | None, *args: Any, **kwargs: Any) -> Batch:
-    """Run a read in a worker thread; the task's cancellation becomes the read's."""
-    token = CancelToken() if cancel is None else cancel
-    try:
-        return await asyncio.to_thread(read, *args, cancel=token, **kwargs)
-    except asyncio.CancelledError:
-        token.cancel()
-        raise

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from zvview.cancel import CancelToken
 from zvview.errors import DamagedError, UnsupportedError
 from zvview.format.cells import RowTable, split_rows
+from zvview.format.sequences import distinct, offsets_of
 from zvview.format.values import as_int_list, as_mapping, wrong
 from zvview.store.cell_arrays import key_encoding
 from zvview.store.codecs import ArrayCodecs, decode_wave, parse_codecs
@@ -192,7 +193,7 @@ class ByteRows:
     def read(self, rows: NDArray[np.int64] | None = None, cancel: CancelToken | None = None) -> RowTable:
         """Where the wanted rows (all by default) lie, in their order, in one buffer."""
         per = self._layout.chunk[0]
-        chunks = np.arange(self._layout.counts[0]) if rows is None else np.unique(rows // per)
+        chunks = np.arange(self._layout.counts[0]) if rows is None else distinct(rows // per)
         self._fetch([c for c in chunks.tolist() if c not in self._tables], cancel)
         tables = [self._tables[c] for c in chunks.tolist()]
         if len(tables) == 1:
@@ -200,14 +201,14 @@ class ByteRows:
             return (
                 table if rows is None else RowTable(table.buffer, table.starts[rows - first], table.sizes[rows - first])
             )
-        shifts = np.cumsum([0] + [len(t.buffer) for t in tables])
+        shifts = offsets_of([len(t.buffer) for t in tables])
         buffer = np.concatenate([t.buffer for t in tables]) if tables else np.empty(0, np.uint8)
         empty = np.empty(0, np.int64)
         starts = np.concatenate([t.starts + s for t, s in zip(tables, shifts.tolist(), strict=False)] or [empty])
         sizes = np.concatenate([t.sizes for t in tables] or [empty])
         if rows is None:
             return RowTable(buffer, starts, sizes)
-        first_row = np.cumsum([0] + [len(t.sizes) for t in tables])
+        first_row = offsets_of([len(t.sizes) for t in tables])
         at = first_row[np.searchsorted(chunks, rows // per)] + rows % per
         return RowTable(buffer, starts[at], sizes[at])
 

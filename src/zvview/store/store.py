@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.errors import ConflictError, ExistsError, MissingError, NotZarrVectorsError, ZvviewError
+from zvview.errors import ConflictError, MissingError, NotZarrVectorsError, ZvviewError
 from zvview.format import names
 from zvview.format.attributes import AttributeMetadata
 from zvview.format.metadata import Axis, LevelMetadata, RootMetadata
@@ -37,7 +37,7 @@ _LEVEL = re.compile(r"(?:resolution_)?(\d{1,6})", re.ASCII)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RootWave:
-    """The root's document and, from a remote place, zvview's own index, which came in the same wave."""
+    """The root's document and, where it is known already, zvview's own index."""
 
     document: dict[str, Any]
     index: IndexView | None
@@ -87,7 +87,7 @@ class Store:
     def _begin(self, root: RootWave) -> None:
         """Start from a root document."""
         source = self._source
-        self._index, self._is_index_read = root.index, not source.is_local
+        self._index, self._is_index_read = root.index, root.index is not None or not source.is_local
         self._metadata = RootMetadata.parse(root.attributes)
         documents = {} if root.index is None else dict(root.index.documents)
         fingerprints = {} if root.index is None else root.index.fingerprints
@@ -142,23 +142,6 @@ class Store:
                 return value
         raise ConflictError(f"{self.place} was replaced {_MOST_RETRIES} times while it was read; try again later")
 
-    def write(self, *args: Any, **kwargs: Any) -> None:
-        """Only stores that :func:`zvview.create` made can be written.
-
-        Raises
-        ------
-        ExistsError
-            Always: what is in the store would be lost.
-        """
-        raise self._refusal()
-
-    def writer(self, *args: Any, **kwargs: Any) -> Any:
-        """As :meth:`write`."""
-        raise self._refusal()
-
-    def _refusal(self) -> ExistsError:
-        return ExistsError(f'{self.place} holds data already; zvview.create(place, mode="w", ...) replaces a store')
-
     def __repr__(self) -> str:
         return f"<zvview.Store {self.place} {'+'.join(self._metadata.kinds) or 'empty'}>"
 
@@ -210,12 +193,15 @@ class Store:
 
         Raises
         ------
+        InvalidInputError
+            `number` is no integer.
         MissingError
             There is no such level.
         """
-        if number not in self._levels():
+        level = Level(self, number)
+        if level.number not in self._levels():
             raise MissingError("level", number, self.levels)
-        return Level(self, number)
+        return level
 
     @property
     def attributes(self) -> Mapping[str, AttributeMetadata]:
@@ -235,8 +221,12 @@ class Store:
     @property
     def headers(self) -> Mapping[str, Mapping[str, Any]]:
         """Headers of foreign files that the store was made from, by format."""
-        found = self._hierarchy.children(names.HEADERS)
-        return {name: self._hierarchy.attributes(f"{names.HEADERS}/{name}") or {} for name in found}
+
+        def read() -> dict[str, Mapping[str, Any]]:
+            found = self._hierarchy.children(names.HEADERS)
+            return {name: self._hierarchy.attributes(f"{names.HEADERS}/{name}") or {} for name in found}
+
+        return self.retry(read)
 
     @property
     def user_metadata(self) -> Mapping[str, Any]:
@@ -247,6 +237,7 @@ class Store:
     @property
     def statistics(self) -> Mapping[int, Mapping[str, Any]]:
         """Statistics of vertex attributes by level from zvview's own index; a hint, empty without one."""
+        self._refresh()
         index = self._read_index()
         return {} if index is None else index.statistics
 
@@ -291,6 +282,7 @@ class Store:
 
     def count_vertices(self, number: int) -> NDArray[np.int64]:
         """Vertices of each chunk of a level, counted once."""
+        self._refresh()
         if number not in self._counts:
             self._counts[number] = self.retry(lambda: self._count(number))
         return self._counts[number]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from zvview.cancel import CancelToken
 from zvview.errors import DamagedError
 from zvview.format.cells import unwrap_cells
+from zvview.format.sequences import offsets_of
 from zvview.store.cell_arrays import CellArray, CellPlan
 from zvview.store.codecs import CodecChain, decode_wave
 from zvview.store.hierarchy import Hierarchy
@@ -140,7 +141,7 @@ def _decode(
     asks: Sequence[CellAsk], cells: list[Buffer | None], chains: list[CodecChain]
 ) -> list[list[NDArray[np.uint8]]]:
     """Undo codecs and vlen headers of all cells; errors name the array and the chunk."""
-    bounds = np.cumsum([0] + [len(coords) for _, coords in asks]).tolist()
+    bounds = offsets_of([len(coords) for _, coords in asks]).tolist()
     try:
         raw = decode_wave(cells, chains)
         if all(array.is_vlen for array, _ in asks):  # one call for all: its cost is the calls, not the cells

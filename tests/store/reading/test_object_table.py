@@ -89,6 +89,18 @@ def test_owners_against_the_manifests(objects: list[list[Piece]], asked: list[tu
     assert table.owners_of(chunks, first, among=among).tolist() == expected
 
 
+@FEW
+@given(OBJECTS, st.lists(st.integers(-1, 2), unique=True, max_size=3))
+def test_objects_that_are_there_and_where_they_begin(objects: list[list[Piece]], held: list[int]) -> None:
+    ids = [7 - i for i in range(len(objects))]
+    table = table_of(objects, ids)
+    chunks = np.array(held, np.int64).reshape(-1, 1)
+    assert table.present_ids().tolist() == sorted(i for i, pieces in zip(ids, objects, strict=True) if pieces)
+    absent = held[0] if held else 0
+    expected = [[pieces[0][0] if pieces else absent] for pieces in objects]
+    assert table.first_chunks(np.array(ids, np.int64), chunks).tolist() == expected
+
+
 def test_manifests_are_read_once_where_all_are_wanted() -> None:
     rows = Rows([[(0, 0)], [(1, 1), (0, 0)]], [5, 6])
     table = ObjectTable(rows, "p")

@@ -101,9 +101,14 @@ def test_points_with_objects_categories_groups_and_attributes(tmp_path: Path) ->
             first = [int(i) for i in dict.fromkeys(ids[part].tolist())]
             writer.append(
                 Points(where[part], ids[part], attributes={"tag": part, "kind": kinds[part]}),
-                {"rank": np.searchsorted(labels, first), "name": [None if i == 7 else str(i) for i in first]},
+                {
+                    "rank": np.searchsorted(labels, first),
+                    "name": [None if i == 7 else str(i) for i in first],
+                    "traced": np.array(first) > 0,
+                    "checked": [None if i == -4 else i > 7 for i in first],
+                },
             )
-        writer.close(groups={"low": [-4, 7], "all": range(-4, 8)}, group_attributes={"hue": [0.5, 0.25]})
+        writer.close(groups={"low": [-4, 7], "run": range(7, 8)}, group_attributes={"hue": [0.5, 0.25]})
     check(place)
     found = read_points(place, attribute_names=["tag", "kind"])
     order = np.argsort(found["vertex_attributes"]["tag"])
@@ -117,7 +122,11 @@ def test_points_with_objects_categories_groups_and_attributes(tmp_path: Path) ->
         assert sorted(one["vertex_attributes"]["tag"].tolist()) == np.flatnonzero(ids == label).tolist()
     assert arrays.read_object_attributes(level, "rank").tolist() == [0, 1, 2, 3]
     assert arrays.read_object_attribute_present_mask(level, "name").tolist() == [1, 1, 0, 1]
-    assert [list(map(int, g)) for g in arrays.read_all_groupings(level)] == [[-4, 7], list(range(-4, 8))]
+    assert arrays.read_object_attributes(level, "traced").tolist() == [0, 0, 1, 1]
+    assert arrays.read_object_attribute_present_mask(level, "traced") is None  # none is absent
+    assert arrays.read_object_attributes(level, "checked")[[0, 2, 3]].tolist() == [0, 0, 1]
+    assert arrays.read_object_attribute_present_mask(level, "checked").tolist() == [1, 0, 1, 1]
+    assert [list(map(int, g)) for g in arrays.read_all_groupings(level)] == [[-4, 7], [7]]
     assert arrays.read_groupings_attributes(level, "hue").tolist() == [0.5, 0.25]
     assert level.read_array_meta("vertex_attributes/tag")["unit"] == "second"
     assert [axis["name"] for axis in open_store(place).attrs["multiscales"][0]["axes"]] == ["z", "y", "t"]

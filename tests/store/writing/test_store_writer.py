@@ -15,6 +15,7 @@ import zvview
 from zvview.cancel import CancelToken
 from zvview.errors import Cancelled, ExistsError, InvalidInputError
 from zvview.geometry.batches import Batch, Graph, Lines, Mesh, Points, Polylines, Skeletons, Streamlines
+from zvview.geometry.parametric import ParametricObjects
 from zvview.store.writing.options import WriteOptions
 from zvview.store.writing.store_writer import StoreWriter, write_store
 
@@ -190,6 +191,10 @@ def test_labels_keep_their_meaning_over_batches(tmp_path: Path) -> None:
     assert statistics["counts"] == {"axon": 2, "bouton": 1, "soma": 2}
 
 
+def sphere(**kwargs: Any) -> ParametricObjects:
+    return ParametricObjects.of([("sphere", (0, 0, 0, 1))], **kwargs)
+
+
 SQUARE: NDArray[np.float32] = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
 
 
@@ -212,6 +217,7 @@ SQUARE: NDArray[np.float32] = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.floa
         (Lines.from_endpoints(SQUARE.reshape(2, 2, 2)), Lines(SQUARE), "4 vertices, expected 2"),
         (Graph(SQUARE, object_ids=[1]), Graph(SQUARE, object_ids=[1]), "object 1 was in an earlier"),
         (Mesh(SQUARE, faces=[[0, 1, 2]]), Mesh(SQUARE, faces=[[0, 1, 2, 3]]), "4 corners in a store of faces of 3"),
+        (Mesh(SQUARE), Mesh(SQUARE, faces=[[0, 1, 2] * 3]), "9 corners: a store holds faces of up to 8"),
         (Skeletons(SQUARE), Skeletons(SQUARE, edges=[[0, 1], [1, 2], [2, 0]]), "forest"),
         (
             Skeletons(SQUARE),
@@ -235,12 +241,21 @@ def test_what_contradicts_is_refused_by_name_and_leaves_nothing(
     [
         ({"groups": {"a": [7]}}, "group a names 7"),
         ({"groups": {0: [0], 2: [0]}}, "the numbers 0 to 1"),
-        ({"groups": {"a": [0.5]}}, "integer ids"),
+        ({"groups": {"a": [0.5]}}, "members of a group: .*float64, expected integers"),
+        ({"groups": {"a": range(2)}}, "group a names 1, which is no object"),
+        ({"groups": {"a": range(-5, 10**30)}}, "group a names -5"),
+        ({"groups": {"a": range(0, 10**9, 2)}}, "give the ids themselves"),
         ({"groups": {"a": [0]}, "group_attributes": {"x": [1, 2]}}, "group attribute 'x'"),
         ({"object_attributes": {"x": [1, 2]}}, r"shape \(2,\), expected \(1,\)"),
         ({"object_attributes": {"x": [object()]}}, "no common dtype"),
         ({"object_attributes": {"a/b": [1]}}, "not a name"),
         ({"headers": {"a/b": {}}}, "not a name"),
+        ({"headers": {"trk": 5}}, "expected a mapping"),
+        ({"user_metadata": {1: {}}}, "expected a mapping by name"),
+        ({"parametric": {"type_ids": [0]}}, "expected zvview.ParametricObjects"),
+        ({"parametric": sphere(object_attributes={"a": [1, 2]})}, r"'a' has shape \(2,\)"),
+        ({"parametric": sphere(group_attributes={"a": [1]})}, r"'a' has shape \(1,\)"),
+        ({"parametric": sphere(object_attributes={"a/b": [1]})}, "not a name"),
     ],
 )
 def test_extras_that_cannot_be_are_refused(tmp_path: Path, extras: dict[str, Any], message: str) -> None:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from zvview.format import names
 from zvview.format.fragments import FragmentTable
 from zvview.format.grid import ChunkTable
+from zvview.format.sequences import offsets_of
 from zvview.store.cell_arrays import CellArray
 from zvview.store.check.positions import BoundsCheck, check_bins, check_positions
-from zvview.store.check.scope import WAVE_BYTES, LevelFacts, LevelScope, running_sum
+from zvview.store.check.scope import WAVE_BYTES, LevelFacts, LevelScope
 from zvview.store.check.sound_cells import Payloads, decode_fragments_soundly, read_soundly
 from zvview.store.check.values import AttributeCheck
 from zvview.store.waves import CellAsk
@@ -166,10 +167,10 @@ class _Walk:
             )
         if not tiled.all():
             offsets, named = table.rows()
-            first = running_sum(rows)
+            first = offsets_of(rows)
             seen = np.zeros(int(first[-1]), bool)
             seen[named + np.repeat(first[table.cell_of()], np.diff(offsets))] = True
-            dead = rows - np.diff(running_sum(seen.astype(np.int64))[first])
+            dead = rows - np.diff(offsets_of(seen)[first])
             self._dead += int(dead.sum())
             self._dead_chunks += int((dead > 0).sum())
         return table, sound & intact
@@ -178,7 +179,7 @@ class _Walk:
         self, cells: Payloads, dtype: np.dtype[Any], right: NDArray[np.bool_], per_chunk: NDArray[np.int64]
     ) -> None:
         """Keep the owner of each fragment of a wave; of wider rows, which is a fault of its own, the first value."""
-        first = running_sum(per_chunk).tolist()
+        first = offsets_of(per_chunk).tolist()
         values, has = np.zeros(first[-1], np.int64), np.zeros(first[-1], bool)
         for start, stop, cell, ok in zip(first, first[1:], cells, right.tolist(), strict=False):
             if ok and cell is not None and stop > start:
@@ -206,7 +207,7 @@ class _Walk:
         rows = np.concatenate([np.empty(0, np.int64), *self._rows])
         return LevelFacts(
             ChunkTable.of(coords),
-            running_sum(rows),
+            offsets_of(rows),
             _join_tables(self._tables),
             np.concatenate([np.empty(0, bool), *self._is_damaged]),
             np.concatenate(self._owner_values) if self._owner_values else None,
@@ -228,11 +229,11 @@ def _look(
 def _join_tables(tables: list[FragmentTable]) -> FragmentTable:
     """The fragments of all waves, one after the other."""
     none = np.empty(0, np.int64)
-    shifts = running_sum(np.array([len(t.explicit) for t in tables], np.int64)).tolist()
+    shifts = offsets_of(np.array([len(t.explicit) for t in tables], np.int64)).tolist()
     per_chunk = np.concatenate([none, *(np.diff(t.first) for t in tables)])
     starts = [np.where(t.is_range, t.starts, t.starts + s) for t, s in zip(tables, shifts, strict=False)]
     return FragmentTable(
-        running_sum(per_chunk),
+        offsets_of(per_chunk),
         np.concatenate([none, *(t.counts for t in tables)]),
         np.concatenate([none, *starts]),
         np.concatenate([none.astype(bool), *(t.is_range for t in tables)]),

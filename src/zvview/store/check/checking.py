@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from types import NoneType
 from typing import Any, TypeAlias
 
 from zvview.cancel import CancelToken
 from zvview.errors import NotZarrVectorsError
 from zvview.format import names
 from zvview.format.metadata import LevelMetadata, RootMetadata
+from zvview.geometry.arguments import check_type
 from zvview.store.check.findings import Findings
 from zvview.store.check.hiding import HidingSource
 from zvview.store.check.level import check_level, scan_level
@@ -55,6 +57,8 @@ def check(
     UnreachableError
         The place does not answer. Nothing about the content of a store is raised.
     """
+    check_type(progress, "progress", (Callable, NoneType), "a function of two numbers and a text")  # type: ignore[arg-type]
+    check_type(cancel, "cancel", (CancelToken, NoneType), "a zvview.CancelToken")
     report = Report()
     try:
         source = open_source(place, storage_options=storage_options)

@@ -9,9 +9,10 @@ from zvview.format import names
 from zvview.format.fragments import FragmentTable
 from zvview.format.grid import sort_chunks
 from zvview.format.links import LinkRecords
+from zvview.format.sequences import offsets_of
 from zvview.store.cell_arrays import GridArray
 from zvview.store.check.report import Report
-from zvview.store.check.scope import LevelFacts, LevelScope, running_sum
+from zvview.store.check.scope import LevelFacts, LevelScope
 from zvview.store.check.sound_cells import Payloads, decode_fragments_soundly, decode_links_soundly, read_soundly
 from zvview.store.layout import LinkArray, LinkFamily
 
@@ -76,10 +77,10 @@ def _check_cover(
     intact: NDArray[np.bool_],
 ) -> None:
     offsets, rows = table.rows()
-    first = running_sum(records.counts)
+    first = offsets_of(records.counts)
     seen = np.zeros(int(first[-1]), np.int64)
     np.add.at(seen, rows + np.repeat(first[table.cell_of()], np.diff(offsets)), 1)
-    wrong = np.diff(running_sum((seen != 1).astype(np.int64))[first])
+    wrong = np.diff(offsets_of(seen != 1)[first])
     scope.report.add_chunks(
         "link-fragments",
         path,
@@ -108,7 +109,7 @@ def _check_claim(
     link_offsets, links = table.rows()
     cell = np.repeat(table.cell_of(), np.diff(link_offsets))
     group = np.repeat(np.arange(len(table.counts)), np.diff(link_offsets)) - table.first[cell]
-    ends = records.rows[links + running_sum(records.counts)[cell]]
+    ends = records.rows[links + offsets_of(records.counts)[cell]]
     inside = (ends >= 0).all(axis=1) & (ends.max(axis=1, initial=-1) < np.diff(facts.first_row)[at[cell]])
     base = np.where(inside & known[cell] & ~wrong[cell], facts.first_row[at[cell]], -1)
     checked = np.flatnonzero(base >= 0)

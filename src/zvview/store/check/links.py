@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from zvview.format import names
 from zvview.format.grid import ChunkTable
 from zvview.format.links import drop_copies, format_offsets
+from zvview.format.sequences import distinct
 from zvview.store.check.link_fragments import check_link_fragments
 from zvview.store.check.link_records import LinkRecordsCheck
 from zvview.store.check.report import chunk_name
@@ -222,16 +223,16 @@ def _check_copies(
     source = np.where(slots == 0, touched, 0).sum(axis=1)
     _, record = np.unique(rows, axis=0, return_inverse=True)
     record = record.reshape(-1)
-    distinct = 1 + (np.diff(np.sort(touched, axis=1), axis=1) > 0).sum(axis=1)
+    chunk_counts = 1 + (np.diff(np.sort(touched, axis=1), axis=1) > 0).sum(axis=1)
     pairs, first, times = np.unique(record * len(table) + source, return_index=True, return_counts=True)
     of_record = pairs // len(table)
     count = np.bincount(of_record, minlength=int(record.max()) + 1)
     least, most = np.full(len(count), len(rows)), np.zeros(len(count), np.int64)
     np.minimum.at(least, of_record, times)
     np.maximum.at(most, of_record, times)
-    wrong = (count[of_record] != distinct[first]) | (least != most)[of_record]
+    wrong = (count[of_record] != chunk_counts[first]) | (least != most)[of_record]
     if wrong.any():
-        bad = np.unique(of_record[wrong])
+        bad = distinct(of_record[wrong])
         i = int(first[wrong][0])
         found = f"{len(bad)} records without a copy in every chunk that they touch, such as one in chunk"
         scope.report.add("link-copies", family.path, f"{found} {chunk_name(table.coords[source[i]])}")

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from zvview.format import names
 from zvview.format.fragments import FragmentTable
+from zvview.format.sequences import offsets_of
 from zvview.store.check.report import chunk_name
 from zvview.store.check.scope import LevelScope
 
@@ -112,7 +113,7 @@ def check_bins(
     offsets, rows = fragments.rows()
     cell = np.repeat(fragments.cell_of(), np.diff(offsets))
     number = np.repeat(np.arange(len(fragments.counts)), np.diff(offsets)) - fragments.first[cell]
-    base = np.cumsum([0] + [len(p) for p in positions])[:-1]
+    base = offsets_of([len(p) for p in positions])[:-1]
     points = np.concatenate(positions)[rows + base[cell]].astype(np.float64)
     place = np.stack(np.unravel_index(np.minimum(number, int(count) - 1), tuple(shape.astype(int).tolist())), axis=1)
     low = coords[cell, coords.shape[1] - len(bins) :] * chunk + place * bins

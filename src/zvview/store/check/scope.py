@@ -18,17 +18,10 @@ from zvview.store.hierarchy import Hierarchy
 from zvview.store.layout import Layout
 from zvview.store.reading.reader import LevelReader
 
-__all__ = ["WAVE_BYTES", "LevelFacts", "LevelScope", "running_sum"]
+__all__ = ["WAVE_BYTES", "LevelFacts", "LevelScope"]
 
 WAVE_BYTES = 4 << 20
 """About as much is read at a time."""
-
-
-def running_sum(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(n,) counts to (n + 1,) sums of what comes before each, and of all."""
-    out = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=out[1:])
-    return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)

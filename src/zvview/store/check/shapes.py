@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.format import names
+from zvview.format.sequences import distinct
 from zvview.geometry.trees import find_cycles, label_components
 from zvview.store.check.links import CheckedLinks
 from zvview.store.check.objects import Ownership
@@ -27,10 +28,10 @@ def check_bridges(scope: LevelScope, facts: LevelFacts, ownership: Ownership, li
     before, after = before[joined], after[joined]
     last, first = _end_rows(facts, before, -1), _end_rows(facts, after, 0)
     size = int(facts.first_row[-1])
-    implied = np.unique(last * size + first)
+    implied = distinct(last * size + first)
     stored, _ = links.joined()
-    told = np.unique(stored[:, 0] * size + stored[:, 1])
-    missing, extra = np.setdiff1d(implied, told), np.setdiff1d(told, implied)
+    told = distinct(stored[:, 0] * size + stored[:, 1])
+    missing, extra = (np.setdiff1d(a, b, assume_unique=True) for a, b in ((implied, told), (told, implied)))
     is_trusted = scope.reader.has_true_bridges
     for keys, what in ((missing, "missing"), (extra, "that the manifests do not imply")):
         if len(keys):
@@ -60,7 +61,7 @@ def check_trees(scope: LevelScope, facts: LevelFacts, ownership: Ownership | Non
         owner = facts.owner_of_rows(ownership.owner)
     parents = np.full(size, -1, np.int64)
     parents[edges[:, 0]] = edges[:, 1]
-    several = np.unique(edges[parents[edges[:, 0]] != edges[:, 1], 0])
+    several = distinct(edges[parents[edges[:, 0]] != edges[:, 1], 0])
     if len(several):
         found = f"{len(several)} nodes with two parents, such as {facts.row_name(int(several[0]))}"
         scope.report.add("two-parents", path, found, severity="note" if doubtful else None)
@@ -115,7 +116,7 @@ def _report_cycles(
     if not len(cyclic):
         return
     on_ring = find_cycles(parents)
-    for component in np.unique(label[cyclic])[:_MOST_NAMED].tolist():
+    for component in distinct(label[cyclic])[:_MOST_NAMED].tolist():
         ring = on_ring[label[on_ring] == component]
         node = int(ring[0]) if len(ring) else component
         row = int(owner[node])

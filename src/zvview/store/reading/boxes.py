@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from zvview.format import names
 from zvview.format.fragments import FragmentTable
 from zvview.format.grid import ChunkTable, chunks_in_box
+from zvview.format.sequences import distinct
+from zvview.geometry.arguments import Box
 from zvview.geometry.batches import Batch, Pieces, Points
 from zvview.geometry.select import clip_to_box
-from zvview.store.reading.chunks import Box, read_chunks, read_points, touches_chunks
+from zvview.store.reading.chunks import read_chunks, read_points, touches_chunks
 from zvview.store.reading.links import select_links
 from zvview.store.reading.objects import read_objects
 from zvview.store.reading.piece_wave import FragmentTest
@@ -51,7 +53,7 @@ def _objects_near(reader: LevelReader, box: Box) -> NDArray[np.int64]:
         same = np.flatnonzero(owner[1:] == owner[:-1])
         crossing = same[test(np.stack((manifests.chunks[same], manifests.chunks[same + 1]), axis=1))]
         near[crossing] = True
-    return np.unique(owner[near])
+    return distinct(owner[near])
 
 
 def find_objects_in_box(reader: LevelReader, box: Box, options: ReadOptions) -> NDArray[np.int64]:

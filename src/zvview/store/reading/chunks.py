@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from zvview.errors import DamagedError
 from zvview.format import names
 from zvview.format.grid import ChunkTable, sort_chunks
+from zvview.format.sequences import distinct
+from zvview.geometry.arguments import Box
 from zvview.geometry.batches import Batch, Pieces, Points
 from zvview.geometry.select import keep_rows
 from zvview.store.reading.batches import connect, make_batch
@@ -22,9 +24,8 @@ from zvview.store.reading.piece_wave import FragmentTest
 from zvview.store.reading.pieces import decode_pieces, read_pieces
 from zvview.store.reading.reader import LevelReader, ReadOptions
 
-__all__ = ["Box", "read_chunks", "read_points", "touches_chunks"]
+__all__ = ["read_chunks", "read_points", "touches_chunks"]
 
-Box: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Least and greatest corner, each (D,), in stored coordinates."""
 
 
@@ -156,7 +157,7 @@ def _pieces_of(
         values = buffer.attributes
         return make_batch(reader, buffer, buffer.positions, values, buffer.offsets, ids, links, link_attributes)
     inner = len(buffer.positions)
-    ends = np.unique(links[links >= inner]) - inner
+    ends = distinct(links[links >= inner]) - inner
     place = np.arange(inner + len(others.positions))
     place[inner + ends] = inner + np.arange(len(ends))
     offsets = buffer.offsets

@@ -11,6 +11,7 @@ from zvview.errors import DamagedError, MissingError
 from zvview.format import names
 from zvview.format.attributes import rows_of
 from zvview.format.fragments import FragmentTable, decode_fragments
+from zvview.format.sequences import offsets_of
 from zvview.store.draco import decode_draco
 from zvview.store.reading.reader import LevelReader
 from zvview.store.waves import locate_error, read_cells
@@ -21,9 +22,9 @@ _WAVE = 4096  # fragment indexes are small
 _UNKNOWN_ROWS = 2**40  # stands for the size of a buffer that was not read
 
 
-def count_rows(reader: LevelReader) -> NDArray[np.int64]:
-    """Vertices of each chunk of the level, (C,) int64: the rows that its fragments name."""
-    return _join([_count_wave(reader, coords) for coords in _waves(reader)], np.dtype(np.int64))
+def count_rows(reader: LevelReader, chunks: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """Vertices of each chunk of the level, or of each of `chunks`, (C,) int64: the rows that its fragments name."""
+    return _join([_count_wave(reader, coords) for coords in _waves(reader, chunks)], np.dtype(np.int64))
 
 
 def read_fragment_attribute(reader: LevelReader, name: str) -> NDArray[Any]:
@@ -49,8 +50,8 @@ def read_fragment_attribute(reader: LevelReader, name: str) -> NDArray[Any]:
     return _join([p for p in parts if len(p)], metadata.dtype)
 
 
-def _waves(reader: LevelReader) -> list[NDArray[np.int64]]:
-    coords = reader.layout.vertices.chunks
+def _waves(reader: LevelReader, chunks: NDArray[np.int64] | None = None) -> list[NDArray[np.int64]]:
+    coords = reader.layout.vertices.chunks if chunks is None else chunks
     return [coords[at : at + _WAVE] for at in range(0, len(coords), _WAVE)]
 
 
@@ -62,7 +63,7 @@ def _count_wave(reader: LevelReader, coords: NDArray[np.int64]) -> NDArray[np.in
     if reader.is_draco:
         return _buffer_rows(reader, coords)
     table = _read_fragments(reader, coords)
-    before = np.append(0, np.cumsum(table.counts))
+    before = offsets_of(table.counts)
     return np.diff(before[table.first])
 
 

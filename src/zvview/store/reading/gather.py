@@ -19,6 +19,7 @@ from zvview.format.attributes import Categories
 from zvview.format.fragments import decode_fragments
 from zvview.format.grid import sort_chunks
 from zvview.format.manifests import Manifests
+from zvview.format.sequences import offsets_of
 from zvview.store.reading.joints import piece_rows
 from zvview.store.reading.piece_buffer import PieceBuffer, outline_pieces
 from zvview.store.reading.pieces import iterate_pieces, read_pieces
@@ -74,11 +75,11 @@ def gather_objects(reader: LevelReader, manifests: Manifests, options: ReadOptio
     chunks, fragments, offsets = manifests.chunks, manifests.fragments, manifests.offsets
     if outline.notes:  # pieces in chunks that were left out go too
         present = outline.chunks.find(chunks) >= 0
-        offsets = np.append(0, np.cumsum(present))[offsets]
+        offsets = offsets_of(present)[offsets]
         chunks, fragments = chunks[present], fragments[present]
     path = f"{reader.layout.path}/{names.OBJECT_INDEX}/{names.MANIFESTS}"
     start, count = piece_rows(outline, chunks, fragments, path, notes)
-    target = np.append(0, np.cumsum(count))
+    target = offsets_of(count)
     ends = outline.offsets[outline.first][1:]
     positions, attributes, categories = _fill(waves, start, count, target, ends, reader.layout.vertices.path)
     return Gathered(positions, attributes, categories, np.diff(target[offsets]), (*outline.notes, *(notes or ())))
@@ -106,7 +107,7 @@ def _outline(reader: LevelReader, coords: NDArray[np.int64], options: ReadOption
             table = decode_fragments(cells, limits)
         except DamagedError as error:
             raise locate_error(error, "" if fragments is None else fragments.path, wave) from None
-        before = np.append(0, np.cumsum(table.counts))
+        before = offsets_of(table.counts)
         is_tiled &= bool(table.tiles(np.diff(before[table.first])).all())
         counts.append(table.counts)
         per_chunk.append(np.diff(table.first))

@@ -75,11 +75,10 @@ def skeleton_edges(
     A row of a fragment hangs on the row before it. Records of an undirected family replace the parent of their first
     endpoint; those of a directed family add to what is implied, and run from parent to child where they cross chunks.
     """
-    buffer, implied = around.own, np.empty(0, np.int64)
-    if convention != names.EXPLICIT:
-        has_parent = np.ones(len(buffer.positions), bool)
-        has_parent[buffer.offsets[:-1][np.diff(buffer.offsets) > 0]] = False
-        implied = np.flatnonzero(has_parent)
+    buffer = around.own
+    follows = np.full(len(buffer.positions), convention != names.EXPLICIT)  # its parent is the row before it
+    follows[buffer.offsets[:-1][np.diff(buffer.offsets) > 0]] = False
+    implied = np.flatnonzero(follows)
     if family is None or table is None or not len(table):
         return np.stack((implied, implied - 1), axis=1), np.full(len(implied), -1, np.int64)
     records, index = joined_rows(around, table, family.path, notes)
@@ -88,7 +87,8 @@ def skeleton_edges(
         crossing = (ends[:, 0] != ends[:, 1]).any(axis=1)
         records[crossing] = records[crossing, ::-1]
     else:
-        implied = np.setdiff1d(implied, records[:, 0], assume_unique=False)
+        follows[records[records[:, 0] < len(follows), 0]] = False
+        implied = np.flatnonzero(follows)
     edges = np.concatenate((np.stack((implied, implied - 1), axis=1), records))
     return edges, np.concatenate((np.full(len(implied), -1, np.int64), index))
 

@@ -13,6 +13,7 @@ from zvview.errors import DamagedError
 from zvview.format.attributes import rows_of
 from zvview.format.grid import sort_chunks
 from zvview.format.links import LinkRecords, decode_links, drop_copies
+from zvview.format.sequences import distinct, offsets_of
 from zvview.store.layout import LinkArray, LinkFamily, LinkTable
 from zvview.store.waves import CellAsk, locate_error
 
@@ -58,7 +59,7 @@ class LinkSelection:
         sid = self.picks[0][1].shape[1] if self.picks else (self.table.places.shape[1] if self.table is not None else 1)
         parts = [self.family.endpoints(array, coords).reshape(-1, sid) for array, coords in self.picks]
         if self.table is not None:
-            parts.append(self.table.places[np.unique(self.table.at)])
+            parts.append(self.table.places[distinct(self.table.at)])
         return sort_chunks(np.concatenate(parts)) if parts else np.empty((0, sid), np.int64)
 
 
@@ -234,7 +235,7 @@ def _decode_alike(family: LinkFamily, picked: Sequence[_Picked]) -> LinkRecords:
             has_perm=array.has_perm,
         )
     except DamagedError as error:
-        first = np.cumsum([0] + [len(p.cells) for p in picked])
+        first = offsets_of([len(p.cells) for p in picked])
         which = int(np.searchsorted(first, error.cells[0], side="right")) - 1 if error.cells else 0
         own = [c - int(first[which]) for c in error.cells if first[which] <= c < first[which + 1]]
         raise locate_error(error, picked[which].array.cells.path, picked[which].coords, own) from None

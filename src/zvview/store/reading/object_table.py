@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from zvview.cancel import CancelToken
 from zvview.errors import DamagedError, InvalidInputError, MissingError
 from zvview.format import names
 from zvview.format.grid import ChunkTable
 from zvview.format.manifests import Manifests
+from zvview.geometry.arguments import as_list, to_array
 from zvview.store.layout import ObjectRows
 
 __all__ = ["ObjectTable", "as_object_ids"]
@@ -37,7 +38,7 @@ class _Owners:
         return np.where((number >= 0) & (fragment < self.per_chunk), number * self.per_chunk + fragment, -1)
 
 
-def as_object_ids(ids: int | NDArray[Any] | Iterable[int]) -> NDArray[np.int64]:
+def as_object_ids(ids: ArrayLike | Iterable[int]) -> NDArray[np.int64]:
     """Object ids as (n,) int64; beside unsigned labels numpy would compare as float64, and mistake long ones.
 
     Raises
@@ -47,13 +48,13 @@ def as_object_ids(ids: int | NDArray[Any] | Iterable[int]) -> NDArray[np.int64]:
     MissingError
         One is greater than any that the format can store.
     """
-    if not isinstance(ids, np.ndarray):
-        ids = np.array([ids] if isinstance(ids, int) else list(ids))
-    if ids.size and ids.dtype.kind not in "iu":
-        raise InvalidInputError(f"object ids are {ids.dtype}, expected integers")
-    if ids.size and ids.max() > np.iinfo(np.int64).max:
-        raise MissingError("object", int(ids.max()))
-    return ids.reshape(-1).astype(np.int64)
+    is_array = isinstance(ids, np.ndarray | np.integer | int)
+    array = to_array(ids if is_array else as_list(ids, "object ids", "integers"), "object ids")  # type: ignore[arg-type]
+    if array.size and array.dtype.kind not in "iu":
+        raise InvalidInputError(f"object ids are {array.dtype}, expected integers")
+    if array.size and array.max() > np.iinfo(np.int64).max:
+        raise MissingError("object", int(array.max()))
+    return array.reshape(-1).astype(np.int64)
 
 
 class ObjectTable:
@@ -108,6 +109,20 @@ class ObjectTable:
             if self._manifests is None:
                 self._manifests = self._rows.read_manifests(None, cancel)
         return self._manifests
+
+    def present_ids(self) -> NDArray[np.int64]:
+        """Ids of the objects that have a piece in the level, ascending."""
+        return np.sort(self.ids[np.diff(self.manifests().offsets) > 0])
+
+    def first_chunks(self, ids: NDArray[np.int64], chunks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Chunk in which each object begins, (n, sid); that of the first of the level's `chunks` for absent ones."""
+        manifests = self.manifests().select(self.rows_of(ids))
+        out = np.zeros((len(ids), chunks.shape[1]), np.int64)
+        if len(chunks):
+            out[:] = chunks[0]
+        there = np.flatnonzero(np.diff(manifests.offsets))
+        out[there] = manifests.chunks[manifests.offsets[:-1][there]]
+        return out
 
     def owners_of(
         self,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zvview.format import names
 from zvview.format.grid import ChunkTable, sort_chunks
 from zvview.format.manifests import Manifests
+from zvview.format.sequences import offsets_of
 from zvview.geometry.batches import Batch, Points, Polylines, batch_type
 from zvview.geometry.select import keep_rows
 from zvview.store.reading.batches import connect, make_batch
@@ -46,7 +47,7 @@ def read_objects(reader: LevelReader, rows: NDArray[np.int64], options: ReadOpti
     counts = gathered.counts
     if reader.kind == names.POINT_CLOUD:
         return Points(gathered.positions, object_ids=np.repeat(ids, counts), **common)
-    offsets = np.append(0, np.cumsum(counts[counts > 0]))
+    offsets = offsets_of(counts[counts > 0])
     batch = batch_type(reader.kind)(gathered.positions, offsets=offsets, object_ids=ids[counts > 0], **common)  # type: ignore[call-arg]
     assert isinstance(batch, Polylines)
     if reader.kind == names.LINE and (np.diff(offsets) < 2).any():
@@ -79,7 +80,7 @@ def _read_linked(reader: LevelReader, manifests: Manifests, ids: NDArray[np.int6
     table = None if selection is None else decode_sound(selection, payloads, notes)
     family = None if selection is None else selection.family
     full = per_object > 0
-    offsets = np.append(0, np.cumsum(per_object[full]))
+    offsets = offsets_of(per_object[full])
     links, link_attributes = connect(reader, Surroundings(buffer), family, table, None, notes)
     owner = np.repeat(np.arange(len(per_object)), per_object)
     same = buffer.first_copies()  # links name the first of several copies of a vertex, objects any of them

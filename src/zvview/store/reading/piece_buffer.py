@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zvview.format.attributes import Categories
 from zvview.format.grid import ChunkTable
+from zvview.format.sequences import offsets_of
 
 __all__ = ["BEYOND", "PieceBuffer", "Surroundings", "outline_pieces"]
 
@@ -90,7 +91,7 @@ class PieceBuffer:
 
 def outline_pieces(coords: NDArray[np.int64], counts: NDArray[np.int64], per_chunk: NDArray[np.int64]) -> PieceBuffer:
     """The pieces of the chunks at `coords` without their vertices: how many rows each has, and where they would be."""
-    offsets, first = (np.append(0, np.cumsum(n)).astype(np.int64) for n in (counts, per_chunk))
+    offsets, first = (offsets_of(n) for n in (counts, per_chunk))
     none = np.empty((0, 0), np.float32)
     return PieceBuffer(ChunkTable.of(coords), none, {}, {}, offsets, first, None, offsets[first], None)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from zvview.cancel import CancelToken
 from zvview.errors import DamagedError
 from zvview.format.grid import ChunkTable
+from zvview.format.sequences import offsets_of
 from zvview.store.cell_arrays import CellArray, CellPlan, Place
 from zvview.store.codecs import CodecChain
 from zvview.store.hierarchy import Hierarchy
@@ -215,7 +216,7 @@ def _finish(parts: Parts, families: CellFamilies, asked: NDArray[np.int64]) -> P
     }
     positions = _join(parts.positions, np.empty((0, families.ndim), families.dtype))
     attributes = {n: _join_values(n, parts.attributes.pop(n), empty.get(n), families) for n in families.attributes}
-    offsets, first = _sums(counts), _sums(_join(parts.per_chunk, np.empty(0, np.int64)))
+    offsets, first = offsets_of(counts), offsets_of(_join(parts.per_chunk, np.empty(0, np.int64)))
     if (leading := families.chunk_attribute) is not None:
         try:
             attributes[leading.metadata.name] = leading.spread(coords, np.diff(offsets[first]))
@@ -231,7 +232,7 @@ def _finish(parts: Parts, families: CellFamilies, asked: NDArray[np.int64]) -> P
         offsets,
         first,
         owners,
-        _sums(_join(parts.stored, np.empty(0, np.int64))),
+        offsets_of(_join(parts.stored, np.empty(0, np.int64))),
         stored_rows,
         _join(parts.faces, np.empty((0, 3), np.int64)) if families.is_draco else None,
         tuple(parts.notes),
@@ -269,9 +270,3 @@ def _join_values(
         path = families.attributes[name][0].path
         raise DamagedError("attribute", found="several widths", expected="one width in all cells", array=path)
     return _join(parts, empty if empty is not None else np.empty(0))
-
-
-def _sums(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    out = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=out[1:])
-    return out

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.format.grid import chunks_in_box
+from zvview.geometry.arguments import Box
 from zvview.geometry.batches import Batch
 from zvview.geometry.select import keep_objects
 from zvview.store.reading.boxes import find_objects_in_box, read_box
-from zvview.store.reading.chunks import Box, read_chunks
+from zvview.store.reading.chunks import read_chunks
 from zvview.store.reading.objects import read_objects
 from zvview.store.reading.reader import LevelReader, ReadOptions
 
@@ -53,7 +54,7 @@ def read_level(
     if box is None:
         return read_objects(reader, _rows(objects.ids, members), options)
     touched = find_objects_in_box(reader, box, options)
-    return read_objects(reader, np.intersect1d(_rows(objects.ids, members), touched), options)
+    return read_objects(reader, np.intersect1d(_rows(objects.ids, members), touched, assume_unique=True), options)
 
 
 def _keep(batch: Batch, members: NDArray[np.int64] | None) -> Batch:

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from zvview.errors import InvalidInputError
 from zvview.format import documents, names
+from zvview.geometry.arguments import as_mapping, check_type
 from zvview.geometry.parametric import ParametricObjects
 from zvview.store.writing.grid_cells import Putter
 from zvview.store.writing.options import check_name
@@ -16,25 +18,31 @@ from zvview.store.writing.plain_cells import plain_cells, row_cells
 __all__ = ["write_headers", "write_parametric"]
 
 
-def write_headers(headers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def write_headers(headers: Mapping[str, Mapping[str, Any]] | None) -> dict[str, dict[str, Any]]:
     """Documents of the headers of foreign formats, by path.
 
     Raises
     ------
     InvalidInputError
-        A format's name that cannot be a group's.
+        A format's name that cannot be a group's, or a header that is no mapping.
     """
-    if not headers:
-        return {}
-    out = {names.HEADERS: documents.group()}
-    for name, header in headers.items():
+    given = as_mapping(headers, "headers")
+    out = {names.HEADERS: documents.group()} if given else {}
+    for name, header in given.items():
         check_name("header", name)
-        out[f"{names.HEADERS}/{name}"] = documents.group(header)
+        out[f"{names.HEADERS}/{name}"] = documents.group(as_mapping(header, f"header {name!r}"))
     return out
 
 
 def write_parametric(putter: Putter, parametric: ParametricObjects) -> dict[str, dict[str, Any]]:
-    """Write parametric objects; gives the documents by path (12.1)."""
+    """Write parametric objects; gives the documents by path (12.1).
+
+    Raises
+    ------
+    InvalidInputError
+        No parametric objects; attributes of another length or of a dtype that cannot be stored.
+    """
+    check_type(parametric, "parametric", ParametricObjects, "zvview.ParametricObjects")
     path = names.PARAMETRIC
     count = len(parametric)
     types = {
@@ -47,13 +55,18 @@ def write_parametric(putter: Putter, parametric: ParametricObjects) -> dict[str,
     _add(putter, out, f"{path}/objects", table, own)
     texts = [name.encode() for name in parametric.names] or [b""] * count
     _add_rows(putter, out, f"{path}/names", texts, {names.ZV_ARRAY: "parametric_names", "num_objects": count})
-    for family, columns in (
-        (names.OBJECT_ATTRIBUTES, parametric.object_attributes),
-        (names.GROUP_ATTRIBUTES, parametric.group_attributes),
+    for family, columns, rows in (
+        (names.OBJECT_ATTRIBUTES, parametric.object_attributes, count),
+        (names.GROUP_ATTRIBUTES, parametric.group_attributes, len(parametric.groups)),
     ):
         if columns:
             out[f"{path}/{family}"] = documents.group()
         for name, values in columns.items():
+            check_name("parametric attribute", name)
+            if values.ndim not in (1, 2) or len(values) != rows or 0 in values.shape[1:]:
+                raise InvalidInputError(
+                    f"parametric attribute {name!r} has shape {values.shape}, expected ({rows}, ...)"
+                )
             _add(
                 putter,
                 out,

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from zvview.errors import InvalidInputError
 from zvview.format import names
+from zvview.format.sequences import offsets_of
 from zvview.geometry.batches import Batch, Graph, Mesh, Pieces, Points, Polylines, Skeletons
 from zvview.geometry.trees import depth_first_order, parents_from_links
 from zvview.store.writing.object_ids import ObjectIds
 from zvview.store.writing.schema import Schema
 from zvview.store.writing.sorting import invert
 
-__all__ = ["Intake", "join_intakes", "take_in"]
+__all__ = ["Intake", "in_depth_first_order", "join_intakes", "take_in"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +85,7 @@ def take_in(
             raise InvalidInputError(
                 "edges of skeletons have no attributes, since most are not stored; give them to the child vertices"
             )
-        return _in_depth_first_order(positions, columns, objects, batch.edges)
+        return in_depth_first_order(positions, columns, objects, batch.edges)
     if isinstance(batch, Graph | Mesh):
         rows = batch.faces if isinstance(batch, Mesh) else batch.edges
         return Intake(positions, columns, objects, None, rows, links.conform(batch.link_attributes, {}))
@@ -96,7 +97,7 @@ def join_intakes(parts: Sequence[Intake]) -> Intake:
     if len(parts) == 1:
         return parts[0]
     first = parts[0]
-    before = np.cumsum([0] + [len(p.positions) for p in parts]).tolist()
+    before = offsets_of([len(p.positions) for p in parts]).tolist()
 
     def joined(name: str) -> NDArray[Any] | None:
         values = [getattr(p, name) for p in parts]
@@ -142,12 +143,19 @@ def _check_pieces(batch: Pieces) -> None:
             raise InvalidInputError(f"line {bad[0]} of the batch has {count} vertices, expected 2")
 
 
-def _in_depth_first_order(
+def in_depth_first_order(
     positions: NDArray[np.floating],
     columns: Mapping[str, NDArray[Any]],
     objects: NDArray[np.int64],
     edges: NDArray[np.int64],
 ) -> Intake:
+    """Trees whose links are (child, parent) rows, in the order in which they are written.
+
+    Raises
+    ------
+    InvalidInputError
+        The links are no forest.
+    """
     parents = parents_from_links(len(positions), edges)
     order = depth_first_order(parents)
     if np.array_equal(order, np.arange(len(order))):

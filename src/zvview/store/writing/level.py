@@ -5,7 +5,7 @@ The same function writes level 0 of a new store and any coarser level of an exis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from zvview.format import documents, names
 from zvview.format.grid import grid_of_bounds
 from zvview.store.index import IndexedLevel
 from zvview.store.writing.grid_cells import GridCells, Putter
+from zvview.store.writing.kept_columns import Columns
 from zvview.store.writing.level_links import count_link_cells, write_links
 from zvview.store.writing.level_vertices import VertexWriter
 from zvview.store.writing.link_waves import LinkMerge
@@ -27,13 +28,12 @@ from zvview.store.writing.objects import (
     write_object_attributes,
     write_object_index,
 )
-from zvview.store.writing.options import AttributeSpec
+from zvview.store.writing.options import AttributeSpec, check_shards
 from zvview.store.writing.partition import LINE_KINDS, Tiling, check_reach
 from zvview.store.writing.runs import Run
-from zvview.store.writing.schema import Schema
 from zvview.store.writing.vertex_waves import Merge
 
-__all__ = ["LevelContent", "LevelPlan", "WrittenLevel", "write_level"]
+__all__ = ["LevelContent", "LevelPlan", "WrittenLevel", "describe_level", "write_level"]
 
 SHARD_ABOVE_CELLS = 20_000
 """A level with more cells than this is written in shards unless told otherwise: folders of more files get slow."""
@@ -88,7 +88,7 @@ class LevelContent:
     Attributes
     ----------
     runs : sequence of Run
-    vertices, links : Schema
+    vertices, links : Columns
         Columns of the runs.
     ids : (n,) int64 or None
         Object rows, ascending. None: those that own fragments; no index at all where fragments have no owner.
@@ -99,8 +99,8 @@ class LevelContent:
     """
 
     runs: Sequence[Run]
-    vertices: Schema
-    links: Schema
+    vertices: Columns
+    links: Columns
     ids: NDArray[np.int64] | None = None
     object_attributes: Callable[[NDArray[np.int64]], Mapping[str, NDArray[Any]]] | None = None
     object_specs: Mapping[str, AttributeSpec] = field(default_factory=dict)
@@ -180,10 +180,18 @@ def write_level(
             nodes |= write_groups(putter, path, content.groups, ids)
     elif content.groups is not None:
         raise InvalidInputError("groups need objects: give the points object_ids")
+    nodes[path] = describe_level(plan, int(merge.counts.sum()), nodes)
+    statistics = {name: entry.document() for name, entry in writer.statistics.items()}
+    return WrittenLevel(nodes, IndexedLevel(plan.level, merge.chunks, merge.counts, statistics), num_objects)
+
+
+def describe_level(plan: LevelPlan, vertex_count: int, nodes: Iterable[str]) -> dict[str, Any]:
+    """The document of a level's group, given the paths of the nodes below it."""
+    families = {path.split("/")[1] for path in nodes if "/" in path}
     own = documents.level_attributes(
         plan.level,
-        vertex_count=int(merge.counts.sum()),
-        arrays_present=[name for name in _FAMILIES if any(p.split("/")[1] == name for p in nodes)],
+        vertex_count=vertex_count,
+        arrays_present=[name for name in _FAMILIES if name in families],
         parent_level=plan.parent_level,
         coarsening_method=plan.coarsening_method,
         object_sparsity=plan.object_sparsity,
@@ -191,9 +199,7 @@ def write_level(
         inherited_num_objects=plan.inherited_num_objects,
         more=plan.more,
     )
-    nodes[path] = documents.group(own)
-    statistics = {name: entry.document() for name, entry in writer.statistics.items()}
-    return WrittenLevel(nodes, IndexedLevel(plan.level, merge.chunks, merge.counts, statistics), num_objects)
+    return documents.group(own)
 
 
 _FAMILIES = (
@@ -235,6 +241,7 @@ def _make_grid(
     cells = len(merge.chunks) * (2 + len(content.vertices.names) + has_owners)
     cells += 0 if links is None else count_link_cells(links, len(content.links.names))
     shards = cells > SHARD_ABOVE_CELLS if plan.shards is None else plan.shards
+    check_shards(shards, len(edges))
     shard_shape: Sequence[int] | None
     if isinstance(shards, bool):
         edge = max(2, int(_SHARD_CELLS ** (1 / len(edges)) + 1e-9))

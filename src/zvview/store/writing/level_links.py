@@ -10,9 +10,10 @@ import numpy as np
 
 from zvview.format import documents, names
 from zvview.format.links import encode_links
+from zvview.format.sequences import offsets_of
 from zvview.store.writing.grid_cells import GridCells
+from zvview.store.writing.kept_columns import Columns
 from zvview.store.writing.link_waves import LinkMerge
-from zvview.store.writing.schema import Schema
 
 __all__ = ["count_link_cells", "write_links"]
 
@@ -26,7 +27,7 @@ def count_link_cells(links: LinkMerge, columns: int) -> int:
 def write_links(
     grid: GridCells,
     links: LinkMerge,
-    schema: Schema,
+    schema: Columns,
     wave_bytes: int,
     *,
     check: Callable[[], None],
@@ -38,7 +39,7 @@ def write_links(
     ----------
     grid : GridCells
     links : LinkMerge
-    schema : Schema
+    schema : Columns
         Link attributes.
     wave_bytes : int
         Records that are merged at a time.
@@ -74,7 +75,7 @@ def write_links(
             segment = wave.segment
             offsets = segment.offsets
             grid.put(f"{names.LINKS}/0/{array}", segment.coords, encode_links(segment))
-            first = np.concatenate(([0], np.cumsum(segment.counts)))
+            first = offsets_of(segment.counts)
             for name in metadata:
                 values = np.ascontiguousarray(schema.finished(name, wave.columns[name]))
                 flat = values.reshape(-1).view(np.uint8)

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from zvview.format import documents, names
 from zvview.format.attributes import AttributeMetadata
 from zvview.format.fragments import encode_ranges
+from zvview.format.sequences import offsets_of
 from zvview.store.writing.grid_cells import GridCells
+from zvview.store.writing.kept_columns import Columns
 from zvview.store.writing.link_waves import LinkMerge
 from zvview.store.writing.objects import FragmentOwners
-from zvview.store.writing.schema import Schema
 from zvview.store.writing.statistics import AttributeStatistics
 from zvview.store.writing.vertex_waves import Merge, VertexWave
 
@@ -32,7 +33,7 @@ class VertexWriter:
     merge : Merge
     dtype : dtype
         Of positions.
-    schema : Schema
+    schema : Columns
         Vertex attributes.
     links : LinkMerge or None
         Tells how many link records lie between the fragments of a chunk.
@@ -51,7 +52,7 @@ class VertexWriter:
         grid: GridCells,
         merge: Merge,
         dtype: np.dtype[Any],
-        schema: Schema,
+        schema: Columns,
         links: LinkMerge | None,
         has_owners: bool,
     ) -> None:
@@ -95,7 +96,7 @@ class VertexWriter:
             self._grid.put(
                 names.LINK_FRAGMENTS,
                 coords[there],
-                encode_ranges(counts[keep], np.concatenate(([0], np.cumsum(kept[there])))),
+                encode_ranges(counts[keep], offsets_of(kept[there])),
             )
 
     def finish(self) -> dict[str, dict[str, Any]]:

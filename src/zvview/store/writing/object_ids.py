@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,35 @@ from numpy.typing import ArrayLike, NDArray
 
 from zvview.errors import InvalidInputError
 from zvview.format.attributes import absent_value
+from zvview.format.sequences import distinct
+from zvview.geometry.arguments import as_mapping, to_array
 from zvview.geometry.batches import Pieces
 from zvview.store.writing.options import AttributeSpec, check_name
 
 __all__ = ["ObjectIds", "first_appearances"]
+
+_WIDER = {
+    "int8": "int16",
+    "int16": "int32",
+    "int32": "int64",
+    "uint8": "uint16",
+    "uint16": "uint32",
+    "uint32": "uint64",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """Dtype and width of an attribute; `holds_marker` where a value that is there looks as if it were absent."""
+
+    dtype: np.dtype[Any]
+    row_shape: tuple[int, ...]
+    holds_marker: bool = False
+
+    @property
+    def stored(self) -> np.dtype[Any]:
+        """The dtype that is written: the next larger where a value would be taken for the marker of this one."""
+        return np.dtype(_WIDER[self.dtype.name]) if self.holds_marker else self.dtype
 
 
 class ObjectIds:
@@ -29,7 +55,7 @@ class ObjectIds:
         self._has_points_ids: bool | None = None
         self._latest: NDArray[np.int64] | None = None
         self._rows: list[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]] = []
-        self._typed: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
+        self._typed: dict[str, _Column] = {}
 
     @property
     def known(self) -> NDArray[np.int64]:
@@ -60,7 +86,7 @@ class ObjectIds:
             ids = np.arange(max(start, 0), max(start, 0) + pieces, dtype=np.int64)
         else:
             ids = batch.object_ids
-        fresh = np.unique(ids)
+        fresh = distinct(ids)
         if is_line and len(fresh) < len(ids):
             ordered = np.sort(ids)
             twice = int(ordered[1:][ordered[1:] == ordered[:-1]][0])
@@ -83,9 +109,17 @@ class ObjectIds:
         Parameters
         ----------
         values : mapping of str to (U,) or (U, C)
-            A row for each of the U different ids, in the order of their first appearance. None, NaN, masked and empty
-            text are "absent".
+            A row for each of the U different ids, in the order of their first appearance. None, NaN and masked values
+            are "absent", and so is empty text, from which the format cannot tell it. Booleans are stored as int8, and
+            integers in the next larger dtype where a row is the format's marker of "absent" (the least value of a
+            signed dtype, the greatest of an unsigned one).
+
+        Raises
+        ------
+        InvalidInputError
+            Another dtype or shape than before; int64 or uint64 values that are the marker.
         """
+        values = as_mapping(values, "object_attributes")
         if not values:
             return
         if self._latest is None:
@@ -93,20 +127,22 @@ class ObjectIds:
         rows = first_appearances(self._latest)
         typed = {name: _typed(name, value, len(rows)) for name, value in values.items()}
         for name, value in typed.items():
-            dtype, row_shape = self._typed.setdefault(name, (value.dtype, value.shape[1:]))
+            column = self._typed.get(name, _Column(value.dtype, value.shape[1:]))
+            dtype, row_shape = column.dtype, column.row_shape
             if row_shape != value.shape[1:] or (dtype != value.dtype and not dtype.kind == value.dtype.kind == "U"):
                 raise InvalidInputError(
                     f"object attribute {name!r} is {value.dtype} {value.shape}, in a batch before {dtype}"
                 )
-            if value.dtype.itemsize > dtype.itemsize:
-                self._typed[name] = (value.dtype, row_shape)
+            widest = value.dtype if value.dtype.itemsize > dtype.itemsize else dtype
+            self._typed[name] = _Column(widest, row_shape, column.holds_marker or _holds_marker(name, value))
         self._rows.append((rows, typed))
 
     def declared(self, specs: Mapping[str, AttributeSpec]) -> dict[str, dict[str, Any]]:
         """What the root declares of the attributes that were given a spec, by name (``attribute_specs`` of 2.1)."""
         found = {name: self._typed[name] for name in sorted(set(specs) & set(self._typed))}
         return {
-            name: specs[name].declaration(dtype, int(np.prod(row, dtype=int))) for name, (dtype, row) in found.items()
+            name: specs[name].declaration(column.stored, int(np.prod(column.row_shape, dtype=int)))
+            for name, column in found.items()
         }
 
     def attributes(self, ids: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
@@ -115,48 +151,70 @@ class ObjectIds:
         Of an object that was given attributes twice the later ones hold.
         """
         out = {}
-        for name, (dtype, row_shape) in self._typed.items():
-            values = np.full((len(ids), *row_shape), absent_value(dtype), dtype)
+        for name, column in self._typed.items():
+            dtype = column.stored
+            marker = absent_value(dtype)
+            values = np.full((len(ids), *column.row_shape), marker, dtype)
             for given, columns in self._rows:
                 if name in columns:
                     at = np.minimum(np.searchsorted(ids, given), max(len(ids) - 1, 0))
                     is_there = ids[at] == given if len(ids) else np.zeros(len(given), bool)
-                    values[at[is_there]] = columns[name][is_there]
+                    values[at[is_there]] = np.ma.filled(columns[name].astype(dtype, copy=False), marker)[is_there]
             out[name] = values
         return out
 
 
 def first_appearances(ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """The different ids in the order in which they first appear."""
-    distinct, at = np.unique(ids, return_index=True)
-    return distinct[np.argsort(at, kind="stable")]
+    known, at = np.unique(ids, return_index=True)
+    return known[np.argsort(at, kind="stable")]
 
 
 def _typed(name: str, value: ArrayLike, rows: int) -> NDArray[Any]:
-    """Values of an attribute with a storable dtype, the marker in place of what is absent."""
+    """Values of a storable dtype: the marker in place of absent text and floats, a mask over absent integers."""
     check_name("object attribute", name)
-    array = np.ma.asanyarray(value) if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
-    if array.ndim not in (1, 2) or len(array) != rows:
+    array = value if isinstance(value, np.ma.MaskedArray) else to_array(value, f"object attribute {name!r}")
+    if array.ndim not in (1, 2) or len(array) != rows or 0 in array.shape[1:]:
         raise InvalidInputError(f"object attribute {name!r} has shape {array.shape}, expected ({rows},) or ({rows}, C)")
-    if isinstance(array, np.ma.MaskedArray):
-        return np.asarray(array.filled(absent_value(array.dtype)))
-    if array.dtype.kind == "O":
-        array = _from_objects(name, array)
-    if array.dtype.kind not in "biufU" or (array.dtype.kind != "U" and array.dtype.itemsize > 8):
-        raise InvalidInputError(f"object attribute {name!r} has dtype {array.dtype}: give numbers, booleans or text")
-    return array.astype(np.dtype("<U1")) if array.dtype.itemsize == 0 else array
+    absent = np.ma.getmaskarray(array)
+    values: NDArray[Any] = np.ma.getdata(array)
+    if values.dtype.kind == "O":
+        values, absent = _from_objects(name, values, absent)
+    if values.dtype.kind == "b":
+        values = values.astype(np.int8)  # booleans have no marker of their own
+    if values.dtype.kind not in "iufU" or (values.dtype.kind != "U" and values.dtype.itemsize > 8):
+        raise InvalidInputError(f"object attribute {name!r} has dtype {values.dtype}: give numbers, booleans or text")
+    if values.dtype.kind == "U" and values.dtype.itemsize == 0:
+        values = values.astype(np.dtype("<U1"))
+    if not absent.any():
+        return values
+    if values.dtype.kind in "iu":
+        return np.ma.MaskedArray(values, absent)
+    return np.where(absent, np.array(absent_value(values.dtype), values.dtype), values)
 
 
-def _from_objects(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """Text, integers or floats with None among them, typed; the common dtype of what is there decides."""
-    absent = np.array([v is None for v in array.ravel()], bool).reshape(array.shape)
-    there = np.array(array[~absent].tolist())
-    if not there.size:
-        there = np.empty(0, np.float64)
+def _holds_marker(name: str, values: NDArray[Any]) -> bool:
+    """Whether a row of integers that is there would read as absent: all its values are the marker of the dtype."""
+    if values.dtype.kind not in "iu":
+        return False
+    marker = absent_value(values.dtype)
+    absent = np.ma.getmaskarray(values).reshape(len(values), -1)
+    alike = (np.ma.getdata(values).reshape(len(values), -1) == marker) | absent
+    if not (alike.all(axis=1) & ~absent.all(axis=1)).any():
+        return False
+    if values.dtype.name not in _WIDER:
+        raise InvalidInputError(
+            f"object attribute {name!r} holds {marker}, which is how the format marks absent values of {values.dtype}"
+        )
+    return True
+
+
+def _from_objects(name: str, array: NDArray[Any], absent: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Text, integers or floats with None among them, of the common dtype of the others, and what is None."""
+    absent = absent | np.array([v is None for v in array.ravel()], bool).reshape(array.shape)
+    there = to_array(array[~absent].tolist(), f"object attribute {name!r}")
     if there.dtype.kind not in "biufU" or there.ndim != 1:
         raise InvalidInputError(f"object attribute {name!r} mixes values that have no common dtype")
-    if there.dtype.kind == "b" and absent.any():
-        there = there.astype(np.int8)  # booleans have no marker of their own
-    out = np.full(array.shape, absent_value(there.dtype), there.dtype if there.dtype.itemsize else "<U1")
+    out = np.zeros(array.shape, there.dtype if there.dtype.itemsize else "<U1")
     out[~absent] = there
-    return out
+    return out, absent

@@ -12,12 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 from zvview.errors import InvalidInputError
 from zvview.format import documents, names
 from zvview.format.manifests import Manifests, encode_manifests
+from zvview.format.sequences import distinct, offsets_of
+from zvview.geometry.arguments import as_array, as_list, as_mapping, check_type, to_array
 from zvview.store.writing.grid_cells import Putter
 from zvview.store.writing.options import AttributeSpec, check_name
 from zvview.store.writing.plain_cells import plain_cells, row_cells, rows_per_cell
 
 __all__ = ["FragmentOwners", "GroupContent", "write_groups", "write_object_attributes", "write_object_index"]
 
+_MOST_OF_RANGE = 1 << 24  # members of a range with steps, which is written out
 _SLAB_FRAGMENTS = 1 << 20  # manifests are encoded so many fragments at a time
 
 
@@ -39,7 +42,7 @@ class FragmentOwners:
 
     def ids(self) -> NDArray[np.int64]:
         """Ids of all objects that own a fragment, ascending."""
-        return np.unique(np.concatenate([np.empty(0, np.int64), *(part[0] for part in self._parts)]))
+        return distinct(np.concatenate([np.empty(0, np.int64), *(part[0] for part in self._parts)]))
 
     def sorted(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Objects, chunks and fragments, each (F,), by object and in the order that makes it up."""
@@ -54,7 +57,7 @@ class FragmentOwners:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupContent:
-    """GroupContent of objects.
+    """Groups of objects.
 
     Attributes
     ----------
@@ -75,25 +78,27 @@ class GroupContent:
         groups: Mapping[str, ArrayLike | range] | Mapping[int, ArrayLike | range],
         attributes: Mapping[str, ArrayLike] | None = None,
     ) -> GroupContent:
-        """GroupContent by name, in the order given, or by number, which must be 0 to G - 1.
+        """Groups by name, in the order given, or by number, which must be 0 to G - 1.
 
         Raises
         ------
         InvalidInputError
             Names mixed with numbers, missing numbers, members that are no integers, attributes of another length.
         """
+        check_type(groups, "groups", Mapping, "a mapping of names or numbers to ids")
         labels = list(groups)
         if all(isinstance(label, str) for label in labels):
             members = list(groups.values())
-        elif all(isinstance(label, int) for label in labels) and set(labels) == set(range(len(labels))):
+        elif all(type(label) is int for label in labels) and set(labels) == set(range(len(labels))):
             members = [groups[i] for i in range(len(labels))]  # type: ignore[index]
             labels = []
         else:
             raise InvalidInputError(f"groups {labels[:20]}: expected names, or the numbers 0 to {len(labels) - 1}")
-        rows = {name: np.asarray(values) for name, values in (attributes or {}).items()}
+        given = as_mapping(attributes, "group_attributes")
+        rows = {name: to_array(values, f"group attribute {name!r}") for name, values in given.items()}
         for name, values in rows.items():
             check_name("group attribute", name)
-            if values.ndim not in (1, 2) or len(values) != len(members):
+            if values.ndim not in (1, 2) or len(values) != len(members) or 0 in values.shape[1:]:
                 raise InvalidInputError(
                     f"group attribute {name!r} has shape {values.shape}, expected ({len(members)}, ...)"
                 )
@@ -136,7 +141,7 @@ def write_object_index(
     rows = rows_per_cell(sizes)
     manifest_path = f"{path}/{names.MANIFESTS}"
     document = out[manifest_path] = documents.row_array(len(ids), rows)
-    offsets = np.concatenate(([0], np.cumsum(counts)))
+    offsets = offsets_of(counts)
     slab = rows * max(1, int(_SLAB_FRAGMENTS / max(1.0, len(objects) / len(ids)) / rows))
     for start in range(0, len(ids), slab):
         stop = min(start + slab, len(ids))
@@ -174,11 +179,10 @@ def write_groups(
     """
     ranges = {str(g): [m.start, m.stop] for g, m in enumerate(groups.members) if isinstance(m, range)}
     listed = [np.empty(0, np.int64) if isinstance(m, range) else m for m in groups.members]
-    for g, members in enumerate(listed):
-        unknown = members[~np.isin(members, ids)]
-        if len(unknown):
+    for g, members in enumerate(groups.members):
+        if (unknown := _first_unknown(members, ids)) is not None:
             raise InvalidInputError(
-                f"group {groups.names[g] if groups.names else g} names {unknown[0]}, which is no object"
+                f"group {groups.names[g] if groups.names else g} names {unknown}, which is no object"
             )
     attributes: dict[str, Any] = {names.ZV_ARRAY: "groups", "num_groups": len(listed)}
     if ranges:
@@ -206,9 +210,26 @@ def write_groups(
 
 
 def _members(value: ArrayLike | range) -> NDArray[np.int64] | range:
-    if isinstance(value, range) and value.step == 1 and len(value):
-        return value
-    array = np.asarray(list(value) if isinstance(value, range | set | frozenset) else value)
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise InvalidInputError(f"the members of a group are integer ids, not {array.dtype} {array.shape}")
-    return array.astype(np.int64)
+    if isinstance(value, range):
+        if not value:
+            return np.empty(0, np.int64)
+        if value.step == 1:
+            return value
+        count = (value[-1] - value[0]) // value.step + 1  # len of a long range overflows
+        if count > _MOST_OF_RANGE or max(map(abs, (value[0], value[-1]))) >= 2**62:
+            raise InvalidInputError(f"{value} as the members of a group: give the ids themselves as an array")
+        return np.arange(value.start, value.stop, value.step, dtype=np.int64)
+    listed = as_list(value, "the members of a group", "integer ids") if isinstance(value, set | frozenset) else value
+    return as_array(listed, "the members of a group", np.int64, (None,)).copy()
+
+
+def _first_unknown(members: NDArray[np.int64] | range, ids: NDArray[np.int64]) -> int | None:
+    """The first member that is none of the `ids`, ascending; a range is compared without making a list of it."""
+    if not isinstance(members, range):
+        unknown = members[~np.isin(members, ids)]
+        return int(unknown[0]) if len(unknown) else None
+    inside = ids[(ids >= max(members.start, -(2**63))) & (ids <= min(members.stop - 1, 2**63 - 1))]
+    if len(inside) == members.stop - members.start:
+        return None
+    gaps = np.flatnonzero(inside != members.start + np.arange(len(inside)))
+    return members.start + (int(gaps[0]) if len(gaps) else len(inside))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
+from types import NoneType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,13 +14,25 @@ from numpy.typing import DTypeLike
 from zvview.errors import InvalidInputError
 from zvview.format import names
 from zvview.format.metadata import MAX_AXES, Axis
+from zvview.geometry.arguments import as_array, as_box, as_list, as_mapping, as_names, check_choice, check_type
 from zvview.store.codecs import codec_document
 
-__all__ = ["AttributeSpec", "CodecSpec", "WriteOptions", "as_axes", "bins_of_chunk", "check_name", "codecs_of"]
+__all__ = [
+    "AttributeSpec",
+    "CodecSpec",
+    "WriteOptions",
+    "as_axes",
+    "bins_of_chunk",
+    "check_name",
+    "check_shards",
+    "codecs_of",
+]
 
 CodecSpec: TypeAlias = str | dict[str, Any] | Sequence[dict[str, Any]] | None
 
 _DEFAULT_AXES = "xyzw"
+_MOST_SHARD_CELLS = 1 << 24  # the index of a shard has 16 bytes for each
+_MOST_BINS = 1 << 20  # of one chunk, each a fragment there
 _REMOTE_CODEC = "zstd"  # in remote places a byte costs more than its decoding
 
 
@@ -41,6 +55,12 @@ class AttributeSpec:
     description: str | None = None
     channel_names: tuple[str, ...] = ()
     is_ordered: bool = False
+
+    def __post_init__(self) -> None:
+        for what in ("unit", "description"):
+            check_type(getattr(self, what), what, (str, NoneType), "text")
+        check_type(self.is_ordered, "is_ordered", bool, "a boolean")
+        object.__setattr__(self, "channel_names", as_names(self.channel_names, "channel_names"))
 
     def document(self) -> dict[str, Any]:
         """The keys that are set, as they stand in the attributes of an array."""
@@ -107,10 +127,11 @@ class WriteOptions:
     has_index: bool = True
 
     def __post_init__(self) -> None:
-        if self.kind not in names.KINDS:
-            raise InvalidInputError(f"kind {self.kind!r}: expected one of {', '.join(names.KINDS)}")
-        if self.dtype is not None and np.dtype(self.dtype) not in (np.float32, np.float64):
+        check_choice(self.kind, "kind", tuple(names.KINDS))
+        if self.dtype is not None and _as_dtype(self.dtype) not in (np.float32, np.float64):
             raise InvalidInputError(f"positions are stored as float32 or float64, not {np.dtype(self.dtype)}")
+        check_type(self.name, "name", (str, NoneType), "text")
+        check_type(self.memory_bytes, "memory_bytes", int, "a number of bytes")
         if self.memory_bytes <= 0:
             raise InvalidInputError(f"memory_bytes is {self.memory_bytes}, expected more than 0")
         codecs_of(self.codec, is_local=True)
@@ -119,30 +140,31 @@ class WriteOptions:
         for what in ("chunk_shape", "bin_shape"):
             edges = getattr(self, what)
             if edges is not None:
-                object.__setattr__(self, what, _numbers(edges, what, is_positive=True))
-                lengths[what] = len(edges)
+                object.__setattr__(self, what, _edge_lengths(edges, what))
+                lengths[what] = len(getattr(self, what))
         if self.bin_shape is not None:
             if self.chunk_shape is None:
                 raise InvalidInputError("bin_shape without chunk_shape: bins divide chunks, so give both")
             bins_of_chunk(self.chunk_shape, self.bin_shape)
         if self.bounds is not None:
-            lo, hi = (_numbers(corner, "bounds") for corner in self.bounds)
-            if len(lo) != len(hi) or any(a > b for a, b in zip(lo, hi, strict=True)):
-                raise InvalidInputError(f"bounds {lo} to {hi}: expected a least and a greatest corner")
-            object.__setattr__(self, "bounds", (lo, hi))
+            lo, hi = as_box(self.bounds, "bounds", is_finite=True)
+            object.__setattr__(self, "bounds", (tuple(lo.tolist()), tuple(hi.tolist())))
             lengths["bounds"] = len(lo)
-        if isinstance(self.shards, Sequence):
-            object.__setattr__(self, "shards", tuple(int(n) for n in self.shards))
-            lengths["shards"] = len(self.shards)
-        _check_shards(self.shards)
+        if not isinstance(self.shards, bool | None):
+            edges = np.asarray(self.shards).tolist() if isinstance(self.shards, np.generic) else self.shards
+            if not isinstance(edges, int):
+                edges = tuple(as_array(edges, "shards", np.int64, (None,)).tolist())
+                lengths["shards"] = len(edges)
+            object.__setattr__(self, "shards", edges)
+        check_shards(self.shards, next(iter(lengths.values()), None))
         if len(set(lengths.values())) > 1:
             raise InvalidInputError("different numbers of axes: " + ", ".join(f"{k} {n}" for k, n in lengths.items()))
 
     @property
     def ndim(self) -> int | None:
         """Number of axes where the options tell it."""
-        for value in (self.axes, self.chunk_shape, self.bounds and self.bounds[0]):
-            if value is not None:
+        for value in (self.axes, self.chunk_shape, self.bounds and self.bounds[0], self.shards):
+            if isinstance(value, Sequence):
                 return len(value)
         return None
 
@@ -159,7 +181,9 @@ def as_axes(axes: Sequence[str | Mapping[str, str] | Axis] | None, ndim: int | N
         if ndim is None or ndim > len(_DEFAULT_AXES):
             raise InvalidInputError(f"positions with {ndim} coordinates: give their axes")
         return tuple(Axis(name) for name in _DEFAULT_AXES[:ndim])
-    out = tuple(_as_axis(axis) for axis in axes)
+    out = tuple(
+        _as_axis(axis) for axis in as_list([*axes] if isinstance(axes, str) else axes, "axes", "a list of axes")
+    )
     if not 1 <= len(out) <= MAX_AXES or len({axis.name for axis in out}) < len(out):
         raise InvalidInputError(f"axes {[axis.name for axis in out]}: expected 1 to {MAX_AXES} different names")
     if ndim is not None and len(out) != ndim:
@@ -177,9 +201,13 @@ def codecs_of(spec: CodecSpec, *, is_local: bool) -> list[dict[str, Any]]:
     """
     if spec is None:
         spec = "raw" if is_local else _REMOTE_CODEC
-    if spec == "raw":
+    if isinstance(spec, str) and spec == "raw":
         return []
-    return codec_document(spec if isinstance(spec, str | dict) else list(spec))
+    if not isinstance(spec, str | dict):
+        spec = as_list(spec, "codec", "a name, a codec or a list of codecs")
+        for codec in spec:
+            as_mapping(codec, "codec")
+    return codec_document(spec)
 
 
 def bins_of_chunk(chunk_shape: Sequence[float], bin_shape: Sequence[float]) -> tuple[int, ...]:
@@ -188,14 +216,38 @@ def bins_of_chunk(chunk_shape: Sequence[float], bin_shape: Sequence[float]) -> t
     Raises
     ------
     InvalidInputError
-        A bin does not divide its chunk.
+        A bin does not divide its chunk, or a chunk has more than 2**20 bins.
     """
+    if len(chunk_shape) != len(bin_shape):
+        raise InvalidInputError(f"chunks of {tuple(chunk_shape)} and bins of {tuple(bin_shape)}: different axes")
+    with np.errstate(over="ignore"):
+        is_within = np.prod(np.maximum(1, np.divide(chunk_shape, bin_shape))) < _MOST_BINS + 0.5
+    if not is_within:
+        raise InvalidInputError(
+            f"bins of {tuple(bin_shape)}: more than {_MOST_BINS} in a chunk of {tuple(chunk_shape)}"
+        )
     counts = tuple(round(c / b) for c, b in zip(chunk_shape, bin_shape, strict=True))
     for chunk, edge, count in zip(chunk_shape, bin_shape, counts, strict=True):
         # 0.3 / 0.1 is not 3 in floats, but it is the nearest that such numbers come
         if count < 1 or abs(count * edge - chunk) > 1e-12 * chunk:
             raise InvalidInputError(f"a bin of {edge} does not divide a chunk of {chunk} into whole numbers")
     return counts
+
+
+def check_shards(shards: bool | int | Sequence[int] | None, ndim: int | None) -> None:
+    """Refuse shards of no cells, or of more than 2**24; of an edge for all axes that needs their number.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    if shards is None or isinstance(shards, bool):
+        return
+    edges = (shards,) * (ndim or 1) if isinstance(shards, int) else shards
+    if not edges or min(edges) < 1 or prod(edges) > _MOST_SHARD_CELLS:
+        raise InvalidInputError(
+            f"shards = {shards!r}: expected 1 cell or more along each axis, and at most {_MOST_SHARD_CELLS} in a shard"
+        )
 
 
 def check_name(what: str, name: object) -> None:
@@ -209,26 +261,30 @@ def check_name(what: str, name: object) -> None:
         raise InvalidInputError(f"{what} {name!r}: not a name that a store can hold")
 
 
+def _as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    try:
+        return np.dtype(dtype)
+    except (TypeError, ValueError, SyntaxError) as error:
+        raise InvalidInputError(f"dtype = {dtype!r}, expected float32 or float64") from error
+
+
 def _as_axis(axis: str | Mapping[str, str] | Axis) -> Axis:
-    if isinstance(axis, Axis):
-        return axis
     if isinstance(axis, str):
-        return Axis(axis, "time" if axis in ("t", "time") else "space")
-    if "name" not in axis or set(axis) - {"name", "type", "unit"}:
-        raise InvalidInputError(f"axis {dict(axis)!r}: expected the keys name, type and unit")
-    return Axis(axis["name"], axis.get("type", "space"), axis.get("unit"))
+        axis = Axis(axis, "time" if axis in ("t", "time") else "space")
+    if isinstance(axis, Mapping):
+        if "name" not in axis or set(axis) - {"name", "type", "unit"}:
+            raise InvalidInputError(f"axis {dict(axis)!r}: expected the keys name, type and unit")
+        axis = Axis(axis["name"], axis.get("type", "space"), axis.get("unit"))
+    if not isinstance(axis, Axis):
+        raise InvalidInputError(f"axis {axis!r}: expected a name, or the keys name, type and unit")
+    is_text = isinstance(axis.name, str) and isinstance(axis.type, str) and isinstance(axis.unit, str | None)
+    if not is_text or not axis.name:
+        raise InvalidInputError(f"axis {axis!r}: expected text for name, type and unit")
+    return axis
 
 
-def _numbers(values: Sequence[float], what: str, *, is_positive: bool = False) -> tuple[float, ...]:
-    out = tuple(float(v) for v in values)
-    if not out or not np.isfinite(out).all() or (is_positive and min(out) <= 0):
-        raise InvalidInputError(f"{what} {out}: expected finite numbers" + (" above 0" if is_positive else ""))
+def _edge_lengths(values: Sequence[float], what: str) -> tuple[float, ...]:
+    out = tuple(as_array(values, what, np.float64, (None,)).tolist())
+    if not out or not np.isfinite(out).all() or min(out) <= 0:
+        raise InvalidInputError(f"{what} {out}: expected finite numbers above 0")
     return out
-
-
-def _check_shards(shards: bool | int | Sequence[int] | None) -> None:
-    if shards is None or isinstance(shards, bool):
-        return
-    edges = (shards,) if isinstance(shards, int) else shards
-    if not edges or min(edges) < 1:
-        raise InvalidInputError(f"shards {shards!r}: expected 1 cell or more along each axis")

@@ -14,6 +14,7 @@ from zvview.format import names
 from zvview.format.cells import FARTHEST_CHUNK, spread
 from zvview.format.grid import locate_chunks
 from zvview.format.links import LinkSegment, file_links
+from zvview.format.sequences import offsets_of
 from zvview.store.writing.intake import Intake
 from zvview.store.writing.runs import LinkRun, Run
 from zvview.store.writing.sorting import invert, rank_rows, run_starts, stable_order
@@ -286,7 +287,7 @@ def _collect(
     width: int,
 ) -> LinkRun:
     segments = list(crossing) if intra is None or not len(intra.coords) else [intra, *crossing]
-    cells = np.cumsum([0] + [len(s.coords) for s in segments])
+    cells = offsets_of([len(s.coords) for s in segments])
     counts = np.concatenate([np.empty(0, np.int64), *(s.counts for s in segments)])
     between = np.zeros(len(counts), np.int64)
     records = [s.rows for s in segments]
@@ -299,7 +300,7 @@ def _collect(
         offsets=np.concatenate([np.empty((0, width - 1, sid_ndim), np.int64), *(s.offsets[None] for s in segments)]),
         cells=cells,
         sources=np.concatenate([np.empty((0, sid_ndim), np.int64), *(s.coords for s in segments)]),
-        first=np.concatenate(([0], np.cumsum(counts))),
+        first=offsets_of(counts),
         loose=between,
         records=np.concatenate([np.empty((0, width + 1), np.int64), *records]),
         columns={name: values.take(order, axis=0) for name, values in columns.items()},

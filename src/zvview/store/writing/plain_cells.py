@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.format.cells import join_rows
+from zvview.format.sequences import offsets_of
 from zvview.store.codecs import encode_wave, parse_codecs
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def row_cells(
     """
     rows = document["chunk_grid"]["configuration"]["chunk_shape"][0]
     chain = parse_codecs(document["codecs"], array=path).chain
-    ends = np.concatenate(([0], np.cumsum(sizes)))
+    ends = offsets_of(sizes)
     cells: list[Buffer | None] = []
     for start in range(0, len(sizes), rows):
         stop = min(start + rows, len(sizes))

@@ -114,6 +114,10 @@ class Schema:
     def _open(self, name: str, value: NDArray[Any], categories: Categories | None) -> _Column:
         if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
             raise InvalidInputError(f"{self._what} {name!r} has dtype {value.dtype}: give numbers, booleans or text")
+        if 0 in value.shape[1:]:
+            raise InvalidInputError(
+                f"{self._what} {name!r} has shape {value.shape}: rows without values cannot be stored"
+            )
         check_name(self._what, name)
         spec = self._specs.get(name, AttributeSpec())
         if spec.channel_names and len(spec.channel_names) != (value.shape[1] if value.ndim == 2 else 1):

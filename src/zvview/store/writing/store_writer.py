@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Mapping
-from types import TracebackType
+from types import NoneType, TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from zvview.cancel import CancelToken
 from zvview.errors import InvalidInputError
 from zvview.format import documents, names
+from zvview.format.link_addresses import WIDEST_LINK
+from zvview.geometry.arguments import as_mapping, check_type
 from zvview.geometry.batches import Batch
 from zvview.geometry.parametric import ParametricObjects
 from zvview.store.hierarchy import document_key
@@ -41,8 +44,8 @@ _SAMPLE_ROWS = 20_000
 class StoreWriter:
     """Writes a new store of one kind, from any number of batches.
 
-    A context manager: leaving it closes the store, leaving it by an exception aborts it. Nothing is seen at the place
-    before :meth:`close` is through; after :meth:`abort` it is as before.
+    A context manager: leaving it closes the store, leaving it by an exception (or forgetting it) aborts it. Nothing is
+    seen at the place before :meth:`close` is through; after :meth:`abort` it is as before.
 
     Parameters
     ----------
@@ -69,6 +72,8 @@ class StoreWriter:
         progress: Callable[[int, int], None] | None = None,
         cancel: CancelToken | None = None,
     ) -> None:
+        check_type(cancel, "cancel", (CancelToken, NoneType), "a zvview.CancelToken")
+        check_type(progress, "progress", (Callable, NoneType), "a function of two numbers")  # type: ignore[arg-type]
         self._options = options
         self._progress, self._cancel = progress, cancel
         self._vertices = Schema("vertex attribute", options.vertex_attributes)
@@ -89,6 +94,7 @@ class StoreWriter:
             if isinstance(place, PrefixedSink)
             else open_sink(place, overwrite=overwrite, storage_options=storage_options)
         )
+        self._abandoned = weakref.finalize(self, _abandon, self._spool, self._sink)
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +122,7 @@ class StoreWriter:
             of one id in several batches are one object. Without ids, pieces are numbered on from those before.
         object_attributes : mapping of str to (U,) or (U, C), optional
             A row for each of the U different objects of the batch, in the order in which they first appear in its
-            ``object_ids``. None, NaN and masked values are "absent".
+            ``object_ids``. None, NaN, masked values and empty text are "absent". Booleans are stored as int8.
 
         Raises
         ------
@@ -135,6 +141,7 @@ class StoreWriter:
     def _take(self, batch: Batch, object_attributes: Mapping[str, ArrayLike] | None) -> None:
         if self._cancel is not None:
             self._cancel.raise_if_cancelled()
+        check_type(batch, "batch", Batch, "one of zvview.Points, zvview.Mesh and the like")
         if self._ndim is not None and batch.ndim != self._ndim:
             raise InvalidInputError(f"positions with {batch.ndim} coordinates in a store of {self._ndim} axes")
         dtype = batch.positions.dtype if self._dtype is None else self._dtype
@@ -142,9 +149,13 @@ class StoreWriter:
         intake = take_in(
             batch, dtype=dtype, vertices=self._vertices, links=self._links, ids=ids, kind=self._options.kind
         )
-        if object_attributes:
+        if object_attributes is not None:
             ids.add_attributes(object_attributes)
         if intake.links is not None:
+            if intake.links.shape[1] > WIDEST_LINK:
+                raise InvalidInputError(
+                    f"faces of {intake.links.shape[1]} corners: a store holds faces of up to {WIDEST_LINK}"
+                )
             width = self._link_width = self._link_width or intake.links.shape[1]
             if intake.links.shape[1] != width:
                 raise InvalidInputError(f"faces of {intake.links.shape[1]} corners in a store of faces of {width}")
@@ -190,19 +201,20 @@ class StoreWriter:
         """
         self._check_open()
         try:
+            root = dict(as_mapping(root_attributes, "root_attributes"))
+            own = dict(as_mapping(user_metadata, "user_metadata"))
+            foreign = write_headers(headers)
             wanted = None if groups is None else GroupContent.of(groups, group_attributes)
             level = self._write_level(wanted)
             nodes = dict(level.documents)
             if parametric is not None:
                 nodes |= write_parametric(self._sink, parametric)
-            nodes |= write_headers(headers or {})
+            nodes |= foreign
             encoded = {p: documents.encode_document(nodes[p]) for p in sorted(nodes, key=lambda p: (-p.count("/"), p))}
             self._sink.put_many((document_key(path), (data,)) for path, data in encoded.items())
             if self._options.has_index:
                 self._write_index(nodes, encoded, level)
-            root = dict(root_attributes or {}) | self._root_attributes()
-            if user_metadata:
-                root[names.USER_METADATA] = dict(user_metadata)
+            root |= self._root_attributes() | ({names.USER_METADATA: own} if own else {})
             self._sink.put_many([(document_key(""), (documents.encode_document(documents.group(root)),))])
             self._sink.commit()
         except BaseException:
@@ -222,6 +234,7 @@ class StoreWriter:
 
     def _release(self) -> None:
         self._is_open = False
+        self._abandoned.detach()
         self._gathering.clear()
         self._spool.close()
 
@@ -314,8 +327,14 @@ class StoreWriter:
         )
 
 
+def _abandon(spool: Spool, sink: Sink) -> None:
+    """What is done for a writer that was neither closed nor aborted when it goes."""
+    spool.close()
+    sink.abort()
+
+
 def write_store(
-    place: Place,
+    place: Place | PrefixedSink,
     batch: Batch,
     options: WriteOptions | None = None,
     *,
@@ -327,7 +346,9 @@ def write_store(
     **extras: Any,
 ) -> None:
     """Write one batch as a new store; `extras` are those of :meth:`StoreWriter.close`."""
-    options = WriteOptions(kind=batch.kind) if options is None else options
+    if options is None:
+        check_type(batch, "batch", Batch, "one of zvview.Points, zvview.Mesh and the like")
+        options = WriteOptions(kind=batch.kind)
     with StoreWriter(
         place, options, overwrite=overwrite, storage_options=storage_options, progress=progress, cancel=cancel
     ) as writer:

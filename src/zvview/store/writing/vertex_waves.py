@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zvview.format.cells import spread
 from zvview.format.grid import ChunkTable
+from zvview.format.sequences import offsets_of
 from zvview.store.writing.runs import Run
 from zvview.store.writing.sorting import run_starts
 
@@ -111,7 +112,7 @@ class Merge:
             starts = run_starts(place[chunk], keys)
             wave = _coalesce(wave, starts, place[chunk[starts]], keys[starts], len(chunks), self._dense)
         else:
-            fragments = np.concatenate(([0], np.cumsum(np.bincount(place[chunk], minlength=len(chunks)))))
+            fragments = offsets_of(np.bincount(place[chunk], minlength=len(chunks)))
             wave = _replace_fragments(wave, wave.counts, fragments, wave.objects)
         return wave
 
@@ -130,8 +131,8 @@ class Merge:
         counts = np.diff(run.rows)[mine]
         wave = VertexWave(
             self._run_chunks[r][mine],
-            np.concatenate(([0], np.cumsum(counts))),
-            np.concatenate(([0], np.cumsum(np.diff(run.fragments)[mine]))),
+            offsets_of(counts),
+            offsets_of(np.diff(run.fragments)[mine]),
             np.asarray(run.counts[fragments]),
             np.asarray(run.positions[rows]),
             {name: np.asarray(values[rows]) for name, values in run.columns.items()},
@@ -207,14 +208,14 @@ def _coalesce(
         table[chunk, keys] = counts
         fragments = np.arange(chunks + 1, dtype=np.int64) * dense
         return _replace_fragments(wave, table.ravel(), fragments, None)
-    fragments = np.concatenate(([0], np.cumsum(np.bincount(chunk, minlength=chunks))))
+    fragments = offsets_of(np.bincount(chunk, minlength=chunks))
     return _replace_fragments(wave, counts, fragments, None if wave.objects is None else wave.objects[starts])
 
 
 def _replace_fragments(
     wave: VertexWave, counts: NDArray[np.int64], fragments: NDArray[np.int64], objects: NDArray[np.int64] | None
 ) -> VertexWave:
-    before = np.concatenate(([0], np.cumsum(counts)))
+    before = offsets_of(counts)
     return VertexWave(
         wave.chunks, before[fragments], fragments, counts, wave.positions, wave.columns, objects, wave.ranks, wave.links
     )
