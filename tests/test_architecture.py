@@ -43,6 +43,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     **dict.fromkeys(("napari", "vispy", "npe2", "psygnal", *QT), frozenset({"napari"})),
     "neuroglancer": frozenset({"neuroglancer"}),
     **dict.fromkeys(("nibabel", "pandas", "pyarrow"), frozenset({"convert"})),
+    **dict.fromkeys(("fast_simplification", "scipy"), frozenset({"pyramid"})),
     **dict.fromkeys(("typer", "rich"), frozenset({"cli"})),
 }
 

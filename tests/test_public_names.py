@@ -10,6 +10,7 @@ EXPECTED = [
     "AttributeMetadata",
     "AttributeSpec",
     "Axis",
+    "BadFileError",
     "Batch",
     "CancelToken",
     "Cancelled",

@@ -7,19 +7,23 @@ from typing import Annotated
 import typer
 
 from zvview.cli.check import check
+from zvview.cli.convert import convert
 from zvview.cli.info import info
+from zvview.cli.pyramid import pyramid
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="zvview",
-    help="Look at and check Zarr Vectors stores.",
+    help="Make, look at and check Zarr Vectors stores.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command()(info)
 app.command()(check)
+app.command()(convert)
+app.command()(pyramid)
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from zvview.cli.output import make_console, plain_errors, print_json
+from zvview.cli.output import make_console, plain_errors, print_json, progress_bar
 
 if TYPE_CHECKING:
     from zvview.store.check import Finding, Findings
@@ -30,7 +27,7 @@ def check(
     from zvview.store.check import check as find
 
     with plain_errors():
-        with _progress_bar(make_console(stderr=True)) as progress:
+        with progress_bar(make_console(stderr=True)) as progress:
             findings = find(store, progress=progress)
         if json:
             print_json(findings.to_dict())
@@ -38,27 +35,6 @@ def check(
             show(findings, make_console())
         if not findings.ok:
             raise typer.Exit(1)
-
-
-@contextmanager
-def _progress_bar(console: Console) -> Iterator[Callable[[int, int, str], None] | None]:
-    """What a check tells its progress to; nothing where nobody looks."""
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def tell(done: int, total: int, text: str) -> None:
-            bar.update(task, completed=done, total=total, description=text)
-
-        yield tell
 
 
 def show(findings: Findings, console: Console) -> None:

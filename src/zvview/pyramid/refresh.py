@@ -1,0 +1,275 @@
+"""Coarse levels after an edit of level 0: only what the edited chunks change is made again.
+
+A refresh comes to the very bytes of a rebuild with the stored designs, but for two things: a level keeps the shards
+that it has, and zvview's index keeps the quantiles and category counts that it had, which are hints.
+
+How much is read and made again depends on the kind:
+
+- Points: the chunks of each level above the edited ones, from the finer chunks in them.
+- Skeletons and graphs: these and the chunks that are or were linked with them, and what lies around is read.
+- Lines and meshes: whole levels, of which only the cells that differ are replaced. Which lines stay is decided over all
+  of a level, and seams of meshes are thinned over all blocks.
+
+Where objects came or went, or attributes changed their form, levels of any kind are made again as wholes if need be.
+The object index of a level, attributes of objects and groups are always encoded anew, and replaced where they differ.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zvview.cancel import CancelToken
+from zvview.errors import InvalidInputError, UnsupportedError
+from zvview.format import names
+from zvview.format.grid import sort_chunks
+from zvview.geometry.arguments import as_array
+from zvview.pyramid.build import Progress, check_kind
+from zvview.pyramid.cell_patch import grid_of
+from zvview.pyramid.coarse_plan import count_objects, plan_level, share_of
+from zvview.pyramid.design import LevelDesign
+from zvview.pyramid.inherit import inherit
+from zvview.pyramid.kind import Job
+from zvview.pyramid.kinds import kind_of
+from zvview.pyramid.level_patch import LevelPatch, can_patch
+from zvview.pyramid.local_changes import redo_chunks
+from zvview.pyramid.overlay import Overlay
+from zvview.pyramid.scratch import Scratch
+from zvview.pyramid.store_view import Rewriting, StoreView
+from zvview.pyramid.workers import Setting, Workers
+from zvview.store.level import Level
+from zvview.store.places.folder import FolderSource
+from zvview.store.places.source import Source
+from zvview.store.store import Store
+from zvview.store.writing.level import describe_level, write_level
+from zvview.store.writing.partition import Tiling
+
+__all__ = ["RefreshedLevel", "Refreshment", "compute_refresh"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RefreshedLevel:
+    """What became of a coarse level.
+
+    Attributes
+    ----------
+    level : int
+    vertex_count : int
+        0 where nothing is left of it, and it was dropped with all that are coarser.
+    chunk_count : int
+        Chunks of which cells changed.
+    is_whole : bool
+        Whether all of it was made again.
+    """
+
+    level: int
+    vertex_count: int
+    chunk_count: int
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refreshment:
+    """What a refresh comes to.
+
+    Attributes
+    ----------
+    levels : tuple of RefreshedLevel
+    changes : mapping of str to bytes or None
+        New objects by key; None for those that are no more. Nothing else differs.
+    """
+
+    levels: tuple[RefreshedLevel, ...]
+    changes: Mapping[str, bytes | None]
+
+
+def compute_refresh(
+    source: Source,
+    chunks: ArrayLike,
+    *,
+    workers: int = 0,
+    progress: Progress | None = None,
+    cancel: CancelToken | None = None,
+) -> Refreshment:
+    """What has to be written so that the coarse levels of a store fit its level 0 again. Writes nothing.
+
+    Parameters
+    ----------
+    source : Source
+        A store of which level 0, its objects and groups are as they shall be. It must be able to list.
+    chunks : (n, sid) ints
+        All chunks of level 0 of which any cell was changed, added or removed, links that begin or end there included.
+    workers : int
+        Processes that share the work where the source is a folder.
+    progress : callable, optional
+    cancel : CancelToken, optional
+
+    Raises
+    ------
+    InvalidInputError
+        Chunks of another number of components; chunks are missing among them.
+    UnsupportedError
+        A store of which no pyramid can be made, or with links between levels.
+    DamagedError
+        Levels that zvview did not make; damaged cells.
+    Cancelled
+    """
+    with tempfile.TemporaryDirectory(prefix="zvview-") as folder, ExitStack() as stack:
+        scratch = Scratch(os.path.join(folder, "scratch"))
+        pool = None
+        if workers > 1 and isinstance(source, FolderSource):
+            pool = stack.enter_context(Workers(scratch, workers, cancel))
+        overlay = Overlay(source)
+        return _Refresh(overlay, chunks, scratch, pool, progress, cancel).run()
+
+
+class _Refresh:
+    def __init__(
+        self,
+        overlay: Overlay,
+        chunks: ArrayLike,
+        scratch: Scratch,
+        pool: Workers | None,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        self._overlay, self._scratch, self._pool = overlay, scratch, pool
+        self._progress, self._cancel = progress, cancel
+        given = as_array(chunks, "chunks", np.int64, (None, None))
+        self._view = StoreView(overlay, given)
+        store = self._view.open()
+        self._kind = check_kind(store)
+        sid = store.level(0).chunks.shape[1]
+        if len(given) and given.shape[1] != sid:
+            raise InvalidInputError(f"chunks of {given.shape[1]} components, expected {sid} as level 0 has")
+        self._touched: NDArray[np.int64] | None = sort_chunks(given.reshape(-1, sid))
+        self._designs = _read_designs(store)
+        self._present: int | None = _count_present(store.level(0))
+
+    def run(self) -> Refreshment:
+        done: list[RefreshedLevel] = []
+        for design in self._designs:
+            if self._cancel is not None:
+                self._cancel.raise_if_cancelled()
+            store = self._view.open()
+            level = self._refresh_level(store.level(design.level - 1), store.level(design.level), design)
+            done.append(level)
+            if not level.vertex_count:
+                self._view.drop_levels(design.level)
+                break
+        self._view.finish(self._designs)
+        return Refreshment(tuple(done), self._overlay.changes)
+
+    def _refresh_level(self, fine: Level, old: Level, design: LevelDesign) -> RefreshedLevel:
+        job = self._job(fine, design)
+        nodes = self._view.documents_of(design.level)
+        if self._touched is not None and can_patch(self._view.metadata, fine, old, nodes, design.chunk):
+            redone = redo_chunks(self._kind, job, old, self._touched)
+            if redone is not None:
+                known = self._view.indexed(design.level)
+                patch = LevelPatch(self._overlay, fine, old, nodes, known, self._kind)
+                patch.put(redone)
+                return self._take(patch, job)
+        return self._remake(job, nodes)
+
+    def _take(self, patch: LevelPatch, job: Job) -> RefreshedLevel:
+        """Keep the documents of a level that was patched."""
+        count = int(patch.indexed.counts.sum())
+        assert patch.content is not None
+        before, self._present = self._present, patch.present
+        plan = plan_level(
+            self._view.metadata,
+            self._view.documents_of(0)[f"0/{names.VERTICES}"],
+            job.design,
+            job.tiling,
+            num_objects=None if patch.content.ids is None else len(patch.content.ids),
+            sparsity=share_of(self._present or 0, before or 0),
+        )
+        own = {str(job.design.level): describe_level(plan, count, patch.nodes)}
+        self._view.set_level(patch.nodes | own, patch.indexed)
+        self._touched = patch.touched
+        return RefreshedLevel(job.design.level, count, len(patch.touched), False)
+
+    def _remake(self, job: Job, nodes: Mapping[str, Mapping[str, Any]]) -> RefreshedLevel:
+        """Make a level as a whole; of its cells those are changes that differ."""
+        level = job.design.level
+        coarsened = kind_of(self._kind).coarsen(job)
+        runs = [job.scratch.load(name) for name in coarsened.runs]
+        self._touched = None
+        if not sum(len(run.positions) for run in runs):
+            return RefreshedLevel(level, 0, len(self._view.indexed(level).chunks), True)
+        content = inherit(job.fine, runs)
+        before, self._present = self._present, count_objects(runs, coarsened)
+        plan = plan_level(
+            self._view.metadata,
+            self._view.documents_of(0)[f"0/{names.VERTICES}"],
+            job.design,
+            job.tiling,
+            num_objects=None if content.ids is None else len(content.ids),
+            sparsity=share_of(self._present, before or 0),
+            shards=grid_of(nodes[f"{level}/{names.VERTICES}"])[2] or False,
+        )
+        putter = Rewriting(self._overlay, [str(level)])
+        step = self._step(f"writing level {level}")
+        written = write_level(putter, plan, content, progress=step, cancel=self._cancel)
+        putter.finish()
+        self._view.set_level(written.documents, written.indexed)
+        return RefreshedLevel(level, int(written.indexed.counts.sum()), len(written.indexed.chunks), True)
+
+    def _job(self, fine: Level, design: LevelDesign) -> Job:
+        tiling = Tiling(self._kind, design.chunk_shape)
+        setting = Setting(self._view.stage(), fine.number, design, tiling)
+        name = f"level-{design.level}"
+        step = self._step(name.replace("-", " "))
+        if self._pool is not None:
+            self._scratch.save(name, setting)
+
+        def run_all(task: Callable[..., Any], parts: Sequence[Any]) -> list[Any]:
+            if self._pool is not None:
+                return self._pool.run_all(name, task, parts, step)
+            context, done = setting.open(self._scratch), []
+            for part in parts:
+                if self._cancel is not None:
+                    self._cancel.raise_if_cancelled()
+                done.append(task(context, part))
+                if step is not None:
+                    step(len(done), len(parts))
+            return done
+
+        return Job(fine, design, tiling, self._scratch, run_all)
+
+    def _step(self, text: str) -> Callable[[int, int], None] | None:
+        progress = self._progress
+        return None if progress is None else lambda done, total: progress(done, total, text)
+
+
+def _read_designs(store: Store) -> list[LevelDesign]:
+    """Designs of all coarse levels."""
+    if store.levels != tuple(range(len(store.levels))):
+        raise UnsupportedError(f"{store.place} has levels {list(store.levels)}, of which some are missing between")
+    for number in store.levels:
+        if set(store.level(number).link_deltas) - {0}:
+            raise UnsupportedError(
+                f"{store.place} has links between levels, which a refresh does not keep; build the levels anew"
+            )
+    return [LevelDesign.parse(store.reader(number).layout.metadata) for number in store.levels[1:]]
+
+
+def _count_present(finest: Level) -> int | None:
+    """Objects that level 0 holds something of, as its index says, or counted where it does not."""
+    reader = finest._reader
+    attributes = reader.hierarchy.attributes(f"{reader.layout.path}/{names.OBJECT_INDEX}")
+    if attributes is None:
+        return None
+    told = attributes.get("num_present")
+    if isinstance(told, int) and not isinstance(told, bool):
+        return told
+    ids = finest.present_object_ids
+    return None if ids is None else len(ids)

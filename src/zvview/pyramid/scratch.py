@@ -1,0 +1,112 @@
+"""A folder for what is made on the way: dataclasses of arrays by name, mapped into memory when they are read again."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import secrets
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Scratch"]
+
+_SMALL = 1 << 14  # arrays below it are kept inside the pickle: a file each would cost more
+
+
+class Scratch:
+    """Values by name in a folder that several processes may use at once, each under its own names.
+
+    A value appears whole or not at all. What lies here was written by zvview on this machine and is read by it only.
+
+    Parameters
+    ----------
+    folder : str
+        Is made when it is not there.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        os.makedirs(folder, exist_ok=True)
+
+    def __reduce__(self) -> tuple[type[Scratch], tuple[str]]:
+        return Scratch, (self.folder,)
+
+    def save(self, name: str, value: Any) -> str:
+        """Keep a value (dataclasses, mappings, sequences and arrays in each other) under `name`, which is returned."""
+        blobs: list[np.ndarray[Any, Any]] = []
+        packed = _pack(value, blobs)
+        token = secrets.token_hex(4)
+        for i, blob in enumerate(blobs):
+            np.save(self._path(f"{name}.{token}.{i}.npy"), blob)
+        part = self._path(f"{name}.{token}.part")
+        with open(part, "wb") as file:
+            pickle.dump((token, packed), file, protocol=5)
+        os.replace(part, self._path(f"{name}.pickle"))
+        return name
+
+    def load(self, name: str) -> Any:
+        """The value of `name`; large arrays are read-only maps of their files."""
+        with open(self._path(f"{name}.pickle"), "rb") as file:
+            token, packed = pickle.load(file)
+        return _unpack(packed, lambda i: np.load(self._path(f"{name}.{token}.{i}.npy"), mmap_mode="r"))
+
+    def has(self, name: str) -> bool:
+        """Whether a value was saved under `name`."""
+        return os.path.exists(self._path(f"{name}.pickle"))
+
+    def drop(self, name: str) -> None:
+        """Forget a value and its files; maps of them must not be used any more."""
+        prefix = f"{name}."
+        for entry in os.listdir(self.folder):
+            if entry.startswith(prefix):
+                os.remove(self._path(entry))
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.folder, name)
+
+
+class _Blob:
+    """Stands in a pickle for an array that has a file of its own."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+def _pack(value: Any, blobs: list[np.ndarray[Any, Any]]) -> Any:
+    if isinstance(value, np.ndarray):
+        if value.nbytes < _SMALL:
+            return np.array(value)
+        blobs.append(value)
+        return _Blob(len(blobs) - 1)
+    if isinstance(value, dict):
+        return {key: _pack(v, blobs) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_pack(v, blobs) for v in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _Packed(type(value), {f.name: _pack(getattr(value, f.name), blobs) for f in fields(value)})
+    return value
+
+
+class _Packed:
+    """Stands in a pickle for a dataclass that holds arrays."""
+
+    __slots__ = ("kind", "values")
+
+    def __init__(self, kind: type[Any], values: dict[str, Any]) -> None:
+        self.kind, self.values = kind, values
+
+
+def _unpack(value: Any, blob: Any) -> Any:
+    if isinstance(value, _Blob):
+        return blob(value.index)
+    if isinstance(value, dict):
+        return {key: _unpack(v, blob) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_unpack(v, blob) for v in value)
+    if isinstance(value, _Packed):
+        return value.kind(**{name: _unpack(v, blob) for name, v in value.values.items()})
+    return value

@@ -1,0 +1,181 @@
+"""A store that is being refreshed: its documents and counts, kept true while its coarse levels change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zvview.errors import NotZarrVectorsError
+from zvview.format import documents, names
+from zvview.format.grid import ChunkTable
+from zvview.format.metadata import RootMetadata
+from zvview.pyramid.design import LevelDesign
+from zvview.pyramid.overlay import Overlay
+from zvview.pyramid.stage import Stage, with_levels
+from zvview.store.hierarchy import document_key, fingerprint, parse_document
+from zvview.store.index import IndexedLevel, build_index
+from zvview.store.index_view import IndexView, read_index
+from zvview.store.places.source import Source
+from zvview.store.reading.counts import count_rows
+from zvview.store.store import Store
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["Rewriting", "StoreView"]
+
+
+class StoreView:
+    """What is known of the store that an overlay shows.
+
+    Parameters
+    ----------
+    overlay : Overlay
+    touched : (n, sid) int64
+        Chunks of level 0 that were edited: the store's index is not asked about these. About all others it is believed,
+        where it knows them; coarse levels of which the documents changed since are counted.
+
+    Attributes
+    ----------
+    overlay : Overlay
+    metadata : RootMetadata
+    """
+
+    def __init__(self, overlay: Overlay, touched: NDArray[np.int64]) -> None:
+        self.overlay = overlay
+        self._documents, self._encoded = _read_nodes(overlay)
+        if "" not in self._documents:
+            raise NotZarrVectorsError(f"{overlay.place} holds no zarr.json: there is no store")
+        self._root = self._documents.pop("")
+        self._encoded.pop("")
+        self.metadata = RootMetadata.parse(self._root["attributes"])
+        self._had_index = (index := read_index(overlay)) is not None
+        self._indexed: dict[int, IndexedLevel] = {}
+        store = self.open()
+        for number in store.levels:
+            self._indexed[number] = self._count(store, number, index, touched)
+
+    def _count(self, store: Store, number: int, index: IndexView | None, touched: NDArray[np.int64]) -> IndexedLevel:
+        reader = store.reader(number)
+        chunks = reader.layout.vertices.chunks
+        counts = np.full(len(chunks), -1, np.int64)
+        statistics: Mapping[str, Any] = {}
+        if index is not None and number in index.chunks and index.chunks[number].shape[1] == chunks.shape[1]:
+            statistics = index.statistics.get(number, {})
+            paths = (str(number), f"{number}/{names.VERTICES}")
+            if number == 0 or all(index.fingerprints.get(p) == fingerprint(self._encoded[p]) for p in paths):
+                at = ChunkTable.of(index.chunks[number]).find(chunks)
+                counts[at >= 0] = index.counts[number][at[at >= 0]]
+        if number == 0:
+            at = ChunkTable.of(chunks).find(touched)
+            counts[at[at >= 0]] = -1
+        unknown = np.flatnonzero(counts < 0)
+        if len(unknown):
+            counts[unknown] = count_rows(reader, chunks[unknown])
+        return IndexedLevel(number, chunks, counts, statistics)
+
+    def stage(self) -> Stage:
+        """The store as it is now, for reading it here or in other processes."""
+        index = IndexView(
+            self._documents,
+            {p: fingerprint(b) for p, b in self._encoded.items()},
+            {n: entry.chunks for n, entry in self._indexed.items()},
+            {n: entry.counts for n, entry in self._indexed.items()},
+            {},
+        )
+        return Stage(self.overlay, self._root, index)
+
+    def open(self) -> Store:
+        """The store as it is now; positions are read as they are stored."""
+        return self.stage().open()
+
+    def indexed(self, number: int) -> IndexedLevel:
+        """Chunks and counts of a level."""
+        return self._indexed[number]
+
+    def documents_of(self, number: int) -> dict[str, dict[str, Any]]:
+        """Documents of the nodes of a level by path, its own group's as well."""
+        prefix = f"{number}/"
+        return {p: d for p, d in self._documents.items() if p == str(number) or p.startswith(prefix)}
+
+    def set_level(self, nodes: Mapping[str, dict[str, Any]], indexed: IndexedLevel) -> None:
+        """Take all documents of a level, and what was counted of it; arrays without a document are no more."""
+        self._forget(path for path in self.documents_of(indexed.level) if path not in nodes)
+        for path, document in nodes.items():
+            data = documents.encode_document(document)
+            self.overlay.put(document_key(path), data)
+            self._documents[path], self._encoded[path] = document, data
+        self._indexed[indexed.level] = indexed
+
+    def drop_levels(self, first: int) -> None:
+        """Let the levels from `first` on be no more."""
+        for number in [n for n in self._indexed if n >= first]:
+            self._forget(list(self.documents_of(number)))
+            self.overlay.remove(self.overlay.list_keys(str(number)))
+            del self._indexed[number]
+
+    def _forget(self, paths: Iterable[str]) -> None:
+        for path in list(paths):
+            self.overlay.remove([document_key(path)])
+            del self._documents[path], self._encoded[path]
+
+    def finish(self, designs: Sequence[LevelDesign]) -> None:
+        """Write the root, and zvview's own index where the store had one, for the levels that there are now."""
+        kept = [design for design in designs if design.level in self._indexed]
+        root = with_levels(self._root, self.metadata.base_bin_shape.tolist(), kept)
+        if self._had_index:
+            levels = [self._indexed[n] for n in sorted(self._indexed)]
+            own, cells = build_index(self._documents, self._encoded, levels)
+            self.overlay.put_many(cells)
+            self.overlay.put_many((document_key(p), (documents.encode_document(d),)) for p, d in own.items())
+        self.overlay.put(document_key(""), documents.encode_document(root))
+
+
+class Rewriting:
+    """Takes all objects of some folders of a store anew: those that are not put again are no more.
+
+    Documents are none of its business.
+
+    Parameters
+    ----------
+    overlay : Overlay
+    folders : sequence of str
+    """
+
+    def __init__(self, overlay: Overlay, folders: Sequence[str]) -> None:
+        self._overlay = overlay
+        stored = (key for folder in folders for key in overlay.list_keys(folder))
+        self._left = {key for key in stored if key.rpartition("/")[2] != names.ZARR_JSON}
+
+    def put_many(self, items: Iterable[tuple[str, Sequence[Buffer]]]) -> None:
+        """See :class:`zvview.store.writing.grid_cells.Putter`."""
+        for key, pieces in items:
+            self._left.discard(key)
+            self._overlay.put(key, b"".join(pieces))
+
+    def finish(self) -> None:
+        """Remove what was not put again."""
+        self._overlay.remove(sorted(self._left))
+        self._left.clear()
+
+
+def _read_nodes(source: Source) -> tuple[dict[str, dict[str, Any]], dict[str, bytes]]:
+    """Documents and their bytes by path, found without looking at cells; those of zvview's index are left out."""
+    found: dict[str, dict[str, Any]] = {}
+    encoded: dict[str, bytes] = {}
+    wave = [""]
+    while wave:
+        answers = source.get_many([(document_key(path), None) for path in wave])
+        groups = []
+        for path, data in zip(wave, answers, strict=True):
+            if data is not None:
+                encoded[path] = bytes(data)
+                found[path] = parse_document(data, path)
+                groups += [path] if found[path]["node_type"] == "group" else []
+        inner = ((path, name) for path in groups for name in source.list_names(path))
+        paths = [f"{path}/{name}" if path else name for path, name in inner if name != names.ZARR_JSON]
+        wave = [path for path in paths if path != names.INDEX]
+    return found, encoded

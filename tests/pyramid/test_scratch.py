@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zvview.pyramid.scratch import Scratch
+from zvview.store.writing.runs import LinkRun, Run
+
+
+def make_run(n: int) -> Run:
+    links = LinkRun(
+        np.zeros((1, 1, 3), np.int64),
+        np.array([0, 1]),
+        np.zeros((1, 3), np.int64),
+        np.array([0, n]),
+        np.zeros(1, np.int64),
+        np.arange(3 * n).reshape(n, 3),
+        {"w": np.arange(n, dtype=np.float32)},
+    )
+    positions = np.arange(3 * n, dtype=np.float32).reshape(n, 3)
+    chunks = np.zeros((1, 3), np.int64)
+    ends = np.array([0, n])
+    return Run(chunks, ends, ends, np.array([n]), positions, {"v": np.arange(n)}, links=links)
+
+
+@pytest.mark.parametrize("n", [0, 3, 20_000])
+def test_a_run_comes_back_as_it_was_saved(tmp_path: Path, n: int) -> None:
+    scratch = Scratch(str(tmp_path / "s"))
+    run = make_run(n)
+    assert scratch.save("a", run) == "a"
+    back = scratch.load("a")
+    assert type(back) is Run
+    assert back.links is not None
+    np.testing.assert_array_equal(back.positions, run.positions)
+    np.testing.assert_array_equal(back.columns["v"], run.columns["v"])
+    np.testing.assert_array_equal(back.links.records, run.links.records)  # type: ignore[union-attr]
+    np.testing.assert_array_equal(back.links.columns["w"], run.links.columns["w"])  # type: ignore[union-attr]
+    assert isinstance(back.positions, np.memmap) == (n > 1000)
+
+
+def test_large_arrays_are_maps_that_cannot_be_written(tmp_path: Path) -> None:
+    scratch = Scratch(str(tmp_path))
+    scratch.save("a", [np.zeros(1 << 15), {"b": (np.ones(1 << 15), None, "text")}])
+    zeros, rest = scratch.load("a")
+    assert rest["b"][1:] == (None, "text")
+    with pytest.raises(ValueError, match="read-only"):
+        zeros[0] = 1
+
+
+def test_saving_again_replaces_and_dropping_forgets(tmp_path: Path) -> None:
+    scratch = Scratch(str(tmp_path))
+    assert not scratch.has("a")
+    scratch.save("a", np.zeros(1 << 15))
+    scratch.save("a", np.ones(1 << 15))
+    scratch.save("ab", 1)
+    assert scratch.load("a")[0] == 1
+    scratch.drop("a")
+    assert not scratch.has("a")
+    assert scratch.load("ab") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["ab.pickle"]
+
+
+def test_a_scratch_goes_to_another_process_as_its_folder(tmp_path: Path) -> None:
+    scratch = Scratch(str(tmp_path))
+    scratch.save("a", 5)
+    assert pickle.loads(pickle.dumps(scratch)).load("a") == 5
