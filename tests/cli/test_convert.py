@@ -85,7 +85,7 @@ def test_what_was_left_out_is_listed_and_told_by_the_exit_code(table: Path, tmp_
         ("points.csv", "out", "--objects", "a"),
         ("points.csv", "out", "--column", "object_id"),
         ("points.csv", "out", "--affine", "1,2,3"),
-        ("points.csv", "out", "--to", "obj"),
+        ("points.csv", "out", "--to", "xyz"),
         ("points.csv", "out", "--format", "trx"),
         ("points.csv", "out", "--unit", "a", "--unit", "b"),
         ("points.csv", "points.csv"),

@@ -192,7 +192,7 @@ def test_what_cannot_be_is_refused(table: Path, tmp_path: Path) -> None:
         (UnsupportedError, tmp_path / "mesh", "a.csv", {}),
         (UnreachableError, tmp_path / "nothing", "a.csv", {}),
         (InvalidInputError, [], "a", {}),
-        (InvalidInputError, table, "a", {"to": "obj"}),
+        (InvalidInputError, table, "a", {"to": "xyz"}),
         (InvalidInputError, table, "a", {"mode": "a"}),
         (InvalidInputError, table, "a", {"selection": Selection(level=1)}),
         (InvalidInputError, [tmp_path / "mesh", table], "a.ply", {}),

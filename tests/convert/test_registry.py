@@ -62,7 +62,7 @@ def test_what_is_unknown_lists_what_there_is() -> None:
     with pytest.raises(UnsupportedError, match=r"swc \(.swc\).*ply \(.ply\)"):
         find_format("file.xyz")
     with pytest.raises(MissingError, match="'parquet'"):
-        load_format("obj")
+        load_format("xyz")
 
 
 def test_a_missing_package_is_told_with_its_remedy() -> None:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from zvview.convert.contract import Extras, Incoming, ReadOptions, Skipped
 from zvview.convert.file_sets import FileSet, FoundFile, find_files
 from zvview.convert.ply_elements import ElementReader
-from zvview.convert.ply_faces import CORNERS, make_mesh, read_polygons
+from zvview.convert.ply_faces import CORNERS, read_polygons
 from zvview.convert.ply_header import Element, Header, read_header
 from zvview.convert.ply_layout import COMMENT, OBJECT_ID, Note, Part, find_parts
+from zvview.convert.polygons import FANS_TOLD, make_mesh
 from zvview.errors import BadFileError, InvalidInputError
 from zvview.format import names
 from zvview.format.attributes import Categories
@@ -139,7 +140,7 @@ class PlyInput:
         assert rows is not None
         corners, index = read_polygons(file.place, face, lists, len(rows), triangulate=number is not None)
         if len(corners) != face.count:
-            self._notes.append(f"{file.place}: polygons were cut into triangles, as fans around their first corners")
+            self._notes.append(f"{file.place}: {FANS_TOLD}")
         parts = find_parts(face, self._note.link_attributes)
         values = {part.name: self._typed(part, part.read(lists.scalars), of_links=True)[index] for part in parts}
         mesh = make_mesh(self._points(rows, header), corners, values, number)

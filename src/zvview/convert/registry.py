@@ -52,6 +52,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("tsv", "table", (".tsv", ".tsv.gz", ".tab")),
     Entry("parquet", "table", (".parquet", ".pq")),
     Entry("ply", "ply", (".ply",)),
+    Entry("obj", "obj", (".obj",)),
 )
 """All formats, in the order in which they are told."""
 

@@ -25,13 +25,15 @@ class Gathering:
     def __init__(self, memory_bytes: int, spool: Spool) -> None:
         self._memory, self._spool = memory_bytes, spool
         self._pending: list[Intake] = []
+        self._pending_bytes = 0  # counted once: writers append many small batches
         self._unsorted: list[Intake] = []
         self._runs: list[Run] = []
 
     def add(self, intake: Intake, tiling: Tiling | None) -> None:
         """Take an intake; without a tiling it stays unsorted until :meth:`finish` brings one."""
         self._pending.append(intake)
-        if sum(map(count_bytes, self._pending)) <= self._memory // 3:
+        self._pending_bytes += count_bytes(intake)
+        if self._pending_bytes <= self._memory // 3:
             return
         joined = self._take_pending()
         if tiling is None:
@@ -50,10 +52,10 @@ class Gathering:
 
     def clear(self) -> None:
         """Let go of everything."""
-        self._pending, self._unsorted, self._runs = [], [], []
+        self._pending, self._pending_bytes, self._unsorted, self._runs = [], 0, [], []
 
     def _take_pending(self) -> Intake:
-        parts, self._pending = self._pending, []
+        parts, self._pending, self._pending_bytes = self._pending, [], 0
         return join_intakes(parts)
 
     def _add_run(self, run: Run) -> None:
