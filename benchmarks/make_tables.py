@@ -21,6 +21,17 @@ BENCHMARKS: Final = {
     "write": """
         How many times faster than zarr-vectors 0.9.2 writes the same points into 8 x 8 x 8 chunks; zvview chooses its
         chunks itself. The reference library reads the stores back equal.""",
+    "pyramid": """
+        Making all coarse levels in one process. Points lie along filaments with a thin background and carry two
+        attributes; with the reference library and its tools both sides start from copies of one store that the
+        reference library wrote in 8 x 8 x 8 chunks, and make as many levels (ours with attributes, theirs without).""",
+    "pictures": """
+        Every level against level 0, from the distance at which the level is chosen, where one bin is four pixels:
+        intersection over union of what is covered, grown by four pixels; difference of the shares of colours; the
+        farthest that a place of one is from the other, in bins; and the strongest spectral peak near the frequency of
+        the bins over that of level 0. [Levels](levels.md) shows the pictures.""",
+    "convert": """
+        Foreign files to stores, against zarr-vectors-tools 0.3.0 on the same files; what comes back is the same.""",
     "memory": """
         The highest memory that a process needs to read a whole level, beyond what it held before, against the size of
         what is returned; 1 is the result itself.""",

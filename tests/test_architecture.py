@@ -40,9 +40,10 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     **dict.fromkeys(("numcodecs", "google_crc32c"), frozenset({"format", "store"})),
     **dict.fromkeys(("zstandard", "DracoPy"), frozenset({"store"})),
     "obstore": frozenset({"store"}),
-    **dict.fromkeys(("napari", "vispy", "npe2", "psygnal", *QT), frozenset({"napari"})),
+    # the last two are napari's own: its features are data frames, its units are pint's
+    **dict.fromkeys(("napari", "vispy", "npe2", "psygnal", *QT, "pandas", "pint"), frozenset({"napari"})),
     "neuroglancer": frozenset({"neuroglancer"}),
-    **dict.fromkeys(("nibabel", "pandas", "pyarrow"), frozenset({"convert"})),
+    **dict.fromkeys(("nibabel", "pyarrow"), frozenset({"convert"})),
     **dict.fromkeys(("fast_simplification", "scipy"), frozenset({"pyramid"})),
     **dict.fromkeys(("typer", "rich"), frozenset({"cli"})),
 }

@@ -26,7 +26,19 @@ from zvview.testing import make_batch
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 KINDS = ("point_cloud", "line", "polyline", "streamline", "graph", "skeleton", "mesh")
 KEEPS_VERTICES = KINDS[:-1]
-LINKED, PLAIN = PyramidOptions(levels=2, cross_level_links=True), PyramidOptions(levels=2)
+FOREIGN = (
+    "edited_streamlines",
+    "explicit_fragments",
+    "lines",
+    "mesh_zstd_sharded",
+    "points_by_attribute",
+    "points_neg_sharded_zstd",
+    "points_sparse_ids_blosc",
+    "streamlines_tools",
+)
+CHUNKS = [(400.0,) * 3, (800.0,) * 3]
+LINKED = PyramidOptions(levels=2, cross_level_links=True, chunk_shapes=CHUNKS)
+PLAIN = PyramidOptions(levels=2, chunk_shapes=CHUNKS)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -37,7 +49,7 @@ def of_level(files: dict[str, bytes], number: int) -> dict[str, bytes]:
     return {name: data for name, data in files.items() if name.startswith(f"{number}/")}
 
 
-def make(place: Path, kind: str, size: int = 4000, chunk: float = 200, **kwargs: Any) -> Path:
+def make(place: Path, kind: str, size: int = 1000, chunk: float = 200, **kwargs: Any) -> Path:
     with zvview.create(place, kind=kind, axes="xyz", chunk_shape=(chunk,) * 3, **kwargs) as store:
         store.write(make_batch(kind, size))
     return place
@@ -142,9 +154,9 @@ def test_the_reference_reads_the_same_records(linked: Path) -> None:
                     np.testing.assert_array_equal(theirs[np.lexsort(theirs.T[::-1])], ours)
 
 
-@pytest.mark.parametrize("kind", ["point_cloud", "streamline", "mesh"])
+@pytest.mark.parametrize("kind", ["point_cloud", "skeleton"])
 def test_only_links_are_added_to_level_0_and_taken_away_again(kind: str, tmp_path: Path) -> None:
-    made = make(tmp_path / "store", kind, 1500)
+    made = make(tmp_path / "store", kind)
     build_pyramid(made, PLAIN)
     plain = tree(made)
     build_pyramid(made, LINKED)
@@ -163,10 +175,12 @@ def test_only_links_are_added_to_level_0_and_taken_away_again(kind: str, tmp_pat
 
 @pytest.mark.parametrize("kind", ["point_cloud", "streamline"])
 def test_neither_workers_nor_parts_change_a_byte(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = make(tmp_path / "s", kind, 1500, chunk=200)
+    place = make(tmp_path / "s", kind)
     build_pyramid(place, LINKED)
     first = tree(place)
-    monkeypatch.setattr(cross_links, "_PART_BYTES", 1 << 11)
+    with zvview.open(place) as store:
+        assert len(store.level(1).chunks) > 2
+    monkeypatch.setattr(cross_links, "_PART_BYTES", 1 << 10)
     monkeypatch.setattr(cross_links, "_WAVE_RECORDS", 100)
     monkeypatch.setattr(cross_links, "_OPEN_RUNS", 2)
     build_pyramid(place, LINKED, workers=2)
@@ -174,7 +188,7 @@ def test_neither_workers_nor_parts_change_a_byte(kind: str, tmp_path: Path, monk
 
 
 def test_many_cells_are_written_in_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = make(tmp_path / "s", "streamline", 1500, chunk=150)
+    place = make(tmp_path / "s", "streamline")
     build_pyramid(place, LINKED)
     with zvview.open(place) as store:
         whole = {n: as_rows(store.level(n).read_links(1), (0, 1)) for n in store.levels[:-1]}
@@ -188,26 +202,20 @@ def test_many_cells_are_written_in_shards(tmp_path: Path, monkeypatch: pytest.Mo
             np.testing.assert_array_equal(as_rows(store.level(number).read_links(1), (0, 1)), rows)
 
 
-@pytest.mark.parametrize("name", sorted(p.stem for p in GOLDEN.glob("*.zip") if not p.stem.startswith("old07")))
-def test_levels_of_every_golden_store_can_be_linked(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", FOREIGN)
+def test_levels_of_foreign_stores_can_be_linked(name: str, tmp_path: Path) -> None:
     with zipfile.ZipFile(GOLDEN / f"{name}.zip") as archive:
         archive.extractall(tmp_path)
     place = next(p.parent for p in sorted(tmp_path.rglob("zarr.json"), key=lambda p: len(p.parts)))
     with zvview.open(place) as store:
-        sid = store.level(0).chunks.shape[1] if 0 in store.levels else 0
-        is_split, is_empty = sid > len(store.axes), not sid or not store.level(0).vertex_count
+        is_split = store.level(0).chunks.shape[1] > len(store.axes)
     options = PyramidOptions(levels=1, cross_level_links=True)
     if is_split:
         with pytest.raises(UnsupportedError, match="split by an attribute"):
             build_pyramid(place, options)
         return
-    if is_empty:
-        assert not (place / "1").exists()
-        return
     codes = {finding.code for finding in zvview.check(place)}
-    if not build_pyramid(place, options):
-        assert not (place / "0/links/+1").exists()
-        return
+    assert build_pyramid(place, options)
     assert {finding.code for finding in zvview.check(place)} <= codes
     with zvview.open(place) as store:
         fine, coarse, of_each = parents(store, 0)
@@ -215,12 +223,12 @@ def test_levels_of_every_golden_store_can_be_linked(name: str, tmp_path: Path) -
         np.testing.assert_allclose(apart[np.arange(len(fine)), of_each], apart.min(axis=1), rtol=1e-9)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), is_wide=st.booleans(), copies=st.integers(1, 3))
 def test_points_of_a_frame_stand_for_each_other_only(seed: int, is_wide: bool, copies: int) -> None:
     rng = np.random.default_rng(seed)
     positions = rng.normal(0, 40, (300, 4)).astype(np.float64 if is_wide else np.float32)
-    positions[:, 0] = rng.integers(-3, 4, 600)
+    positions[:, 0] = rng.integers(-3, 4, 300)
     memory: dict[str, bytes] = {}
     axes = [zvview.Axis("t", "time", "second"), *(zvview.Axis(n, "space", "micrometer") for n in "xyz")]
     with zvview.create(memory, kind="point_cloud", axes=axes, chunk_shape=(4, 60, 60, 60)) as store:
@@ -243,7 +251,7 @@ def test_parents_far_away_are_found(tmp_path: Path) -> None:
     lines = [(a + steps * (b - a)).astype(np.float32) for a, b in ends]
     with zvview.create(tmp_path / "s", kind="streamline", axes="xyz", chunk_shape=(60,) * 3) as store:
         store.write(zvview.Streamlines.from_list(lines))
-    build_pyramid(tmp_path / "s", PyramidOptions(levels=1, bin_shapes=[(2.0,) * 3], cross_level_links=True))
+    build_pyramid(tmp_path / "s", PyramidOptions(levels=1, bin_shapes=[(0.5,) * 3], cross_level_links=True))
     with zvview.open(tmp_path / "s") as store:
         fine, coarse, of_each = parents(store, 0)
         apart = distances(store, 0, fine, coarse)

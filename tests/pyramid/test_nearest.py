@@ -14,7 +14,7 @@ from zvview.errors import UnsupportedError
 from zvview.pyramid.nearest import find_nearest
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(0, 60),

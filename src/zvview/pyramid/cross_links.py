@@ -55,8 +55,8 @@ def check_linkable(store: Store) -> None:
     load_trees()
     if store.level(0).chunks.shape[1] != store.metadata.ndim:
         raise UnsupportedError(
-            f"{store.place} has chunks split by an attribute, whose vertices cannot be linked to coarser levels: "
-            "build the levels without links between them"
+            "chunks of level 0 are split by an attribute, those of coarser levels are not: links between such levels "
+            "cannot be written; build the levels without"
         )
 
 

@@ -63,6 +63,9 @@ def can_patch(
             return False
         if codecs_of(document) != codecs_of(vertices):
             return False
+    family = nodes.get(f"{old.number}/{names.LINKS}/0")
+    if family is not None and not isinstance(family["attributes"].get("num_links"), int):
+        return False
     first, wanted = grid_of_bounds(root.lo, root.hi, edges)
     if len(first) != len(origin) or (origin > first).any() or (origin + shape < first + wanted).any():
         return False
@@ -262,7 +265,7 @@ def _nothing_like(fine: Level, ndim: int, has_objects: bool) -> Run:
 
 def _widen(known: Mapping[str, Any], fresh: Mapping[str, Any]) -> dict[str, Any]:
     """Statistics of a level of which a part was replaced: never too narrow; the other figures stay as they were."""
-    if not known:
+    if not isinstance(known, Mapping) or not known:
         return dict(fresh)
     out = dict(known)
     for name, pick in (("min", min), ("max", max)):

@@ -25,7 +25,7 @@ def load_trees() -> Any:
         scipy is not installed.
     """
     try:
-        from scipy.spatial import cKDTree  # type: ignore[import-untyped]
+        from scipy.spatial import cKDTree
     except ImportError as error:
         raise UnsupportedError(
             "links between levels need scipy 1.13 or later: pip install 'zvview[pyramid]'"

@@ -10,8 +10,9 @@ How much is read and made again depends on the kind:
 - Lines and meshes: whole levels, of which only the cells that differ are replaced. Which lines stay is decided over all
   of a level, and seams of meshes are thinned over all blocks.
 
-Where objects came or went, or attributes changed their form, levels of any kind are made again as wholes if need be.
-The object index of a level, attributes of objects and groups are always encoded anew, and replaced where they differ.
+Where attributes changed their form, or the wished share of objects another one's fate, any level is made again wholly.
+The object index of a level, attributes of objects and groups are always encoded anew, and replaced where they differ;
+and so are links between levels, if the store has them.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zvview.cancel import CancelToken
-from zvview.errors import InvalidInputError, UnsupportedError
 from zvview.format import names
 from zvview.format.grid import sort_chunks
 from zvview.geometry.arguments import as_array
-from zvview.pyramid.build import Progress, check_kind
+from zvview.pyramid.build import Progress
 from zvview.pyramid.cell_patch import grid_of
 from zvview.pyramid.coarse_plan import count_objects, plan_level, share_of
+from zvview.pyramid.cross_links import check_linkable, link_levels, set_pair
 from zvview.pyramid.design import LevelDesign
 from zvview.pyramid.inherit import inherit
 from zvview.pyramid.kind import Job
@@ -43,11 +44,11 @@ from zvview.pyramid.local_changes import redo_chunks
 from zvview.pyramid.overlay import Overlay
 from zvview.pyramid.scratch import Scratch
 from zvview.pyramid.store_view import Rewriting, StoreView
+from zvview.pyramid.stored_designs import read_designs
 from zvview.pyramid.workers import Setting, Workers
 from zvview.store.level import Level
 from zvview.store.places.folder import FolderSource
 from zvview.store.places.source import Source
-from zvview.store.store import Store
 from zvview.store.writing.level import describe_level, write_level
 from zvview.store.writing.partition import Tiling
 
@@ -116,7 +117,7 @@ def compute_refresh(
     InvalidInputError
         Chunks of another number of components; chunks are missing among them.
     UnsupportedError
-        A store of which no pyramid can be made, or with links between levels.
+        A store of which no pyramid can be made.
     DamagedError
         Levels that zvview did not make; damaged cells.
     Cancelled
@@ -144,13 +145,13 @@ class _Refresh:
         self._progress, self._cancel = progress, cancel
         given = as_array(chunks, "chunks", np.int64, (None, None))
         self._view = StoreView(overlay, given)
+        self._kind = self._view.kind
+        if self._view.is_linked:
+            check_linkable(self._view.open())
+        self._view.drop_cross_links()
         store = self._view.open()
-        self._kind = check_kind(store)
-        sid = store.level(0).chunks.shape[1]
-        if len(given) and given.shape[1] != sid:
-            raise InvalidInputError(f"chunks of {given.shape[1]} components, expected {sid} as level 0 has")
-        self._touched: NDArray[np.int64] | None = sort_chunks(given.reshape(-1, sid))
-        self._designs = _read_designs(store)
+        self._touched: NDArray[np.int64] | None = sort_chunks(given.reshape(-1, store.level(0).chunks.shape[1]))
+        self._designs = read_designs(store, self._kind)
         self._present: int | None = _count_present(store.level(0))
 
     def run(self) -> Refreshment:
@@ -164,7 +165,11 @@ class _Refresh:
             if not level.vertex_count:
                 self._view.drop_levels(design.level)
                 break
-        self._view.finish(self._designs)
+        left = [design for design in self._designs if design.level <= sum(1 for level in done if level.vertex_count)]
+        if self._view.is_linked:
+            for design in left:
+                self._link(design)
+        self._view.finish(left)
         return Refreshment(tuple(done), self._overlay.changes)
 
     def _refresh_level(self, fine: Level, old: Level, design: LevelDesign) -> RefreshedLevel:
@@ -223,11 +228,23 @@ class _Refresh:
         self._view.set_level(written.documents, written.indexed)
         return RefreshedLevel(level, int(written.indexed.counts.sum()), len(written.indexed.chunks), True)
 
+    def _link(self, design: LevelDesign) -> None:
+        """Link a level and the next finer one, all of whose links were taken away before."""
+        stage, level = self._view.stage(), design.level
+        run_all = self._runner(f"links-{level}", set_pair(stage, design), f"linking levels {level - 1} and {level}")
+        self._view.put_nodes(
+            link_levels(self._overlay, self._scratch, stage.open(), design, self._view.documents, run_all)
+        )
+
     def _job(self, fine: Level, design: LevelDesign) -> Job:
         tiling = Tiling(self._kind, design.chunk_shape)
         setting = Setting(self._view.stage(), fine.number, design, tiling)
-        name = f"level-{design.level}"
-        step = self._step(name.replace("-", " "))
+        run_all = self._runner(f"level-{design.level}", setting, f"level {design.level}")
+        return Job(fine, design, tiling, self._scratch, run_all)
+
+    def _runner(self, name: str, setting: Any, text: str) -> Callable[[Callable[..., Any], Sequence[Any]], list[Any]]:
+        """What runs tasks with what a setting opens, here or in other processes."""
+        step = self._step(text)
         if self._pool is not None:
             self._scratch.save(name, setting)
 
@@ -243,23 +260,11 @@ class _Refresh:
                     step(len(done), len(parts))
             return done
 
-        return Job(fine, design, tiling, self._scratch, run_all)
+        return run_all
 
     def _step(self, text: str) -> Callable[[int, int], None] | None:
         progress = self._progress
         return None if progress is None else lambda done, total: progress(done, total, text)
-
-
-def _read_designs(store: Store) -> list[LevelDesign]:
-    """Designs of all coarse levels."""
-    if store.levels != tuple(range(len(store.levels))):
-        raise UnsupportedError(f"{store.place} has levels {list(store.levels)}, of which some are missing between")
-    for number in store.levels:
-        if set(store.level(number).link_deltas) - {0}:
-            raise UnsupportedError(
-                f"{store.place} has links between levels, which a refresh does not keep; build the levels anew"
-            )
-    return [LevelDesign.parse(store.reader(number).layout.metadata) for number in store.levels[1:]]
 
 
 def _count_present(finest: Level) -> int | None:

@@ -72,7 +72,7 @@ def refresh_pyramid(
     InvalidInputError
         Chunks of another number of components; chunks are missing among them.
     UnsupportedError
-        A store at an address, of several kinds, in the layout of 0.7.0, or with links between levels.
+        A store at an address, of several kinds, or in the layout of 0.7.0.
     DamagedError
         Levels that zvview did not make; damaged cells.
     ConflictError

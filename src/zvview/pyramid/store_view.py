@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.errors import NotZarrVectorsError
+from zvview.errors import InvalidInputError, NotZarrVectorsError
 from zvview.format import documents, names
 from zvview.format.grid import ChunkTable
 from zvview.format.metadata import RootMetadata
+from zvview.pyramid.build import check_kind
+from zvview.pyramid.cross_links import are_levels_linked
 from zvview.pyramid.design import LevelDesign
 from zvview.pyramid.overlay import Overlay
 from zvview.pyramid.stage import Stage, with_levels
@@ -42,6 +44,16 @@ class StoreView:
     ----------
     overlay : Overlay
     metadata : RootMetadata
+    kind : str
+    is_linked : bool
+        Whether neighbouring levels shall be linked to each other.
+
+    Raises
+    ------
+    InvalidInputError
+        Chunks of another number of components.
+    UnsupportedError, NotZarrVectorsError
+        A store of which no pyramid can be made.
     """
 
     def __init__(self, overlay: Overlay, touched: NDArray[np.int64]) -> None:
@@ -52,9 +64,14 @@ class StoreView:
         self._root = self._documents.pop("")
         self._encoded.pop("")
         self.metadata = RootMetadata.parse(self._root["attributes"])
+        self.is_linked = are_levels_linked(self._root)
         self._had_index = (index := read_index(overlay)) is not None
         self._indexed: dict[int, IndexedLevel] = {}
         store = self.open()
+        self.kind = check_kind(store)
+        sid = store.level(0).chunks.shape[1]
+        if len(touched) and touched.shape[1] != sid:
+            raise InvalidInputError(f"chunks of {touched.shape[1]} components, expected {sid} as level 0 has")
         for number in store.levels:
             self._indexed[number] = self._count(store, number, index, touched)
 
@@ -101,13 +118,31 @@ class StoreView:
         prefix = f"{number}/"
         return {p: d for p, d in self._documents.items() if p == str(number) or p.startswith(prefix)}
 
-    def set_level(self, nodes: Mapping[str, dict[str, Any]], indexed: IndexedLevel) -> None:
-        """Take all documents of a level, and what was counted of it; arrays without a document are no more."""
-        self._forget(path for path in self.documents_of(indexed.level) if path not in nodes)
+    @property
+    def documents(self) -> Mapping[str, dict[str, Any]]:
+        """Documents of all nodes but the root, by path."""
+        return self._documents
+
+    def put_nodes(self, nodes: Mapping[str, dict[str, Any]]) -> None:
+        """Put documents, in the place of those that there are."""
         for path, document in nodes.items():
             data = documents.encode_document(document)
             self.overlay.put(document_key(path), data)
             self._documents[path], self._encoded[path] = document, data
+
+    def drop_cross_links(self) -> None:
+        """Let there be no links between levels."""
+        found = [path for path in self._documents if _is_cross_link(path)]
+        groups = [f"{number}/{names.LINKS}" for number in self._indexed if number]
+        found += [path for path in groups if path in self._documents and f"{path}/0" not in self._documents]
+        self._forget(found)
+        for path in found:
+            self.overlay.remove(self.overlay.list_keys(path))
+
+    def set_level(self, nodes: Mapping[str, dict[str, Any]], indexed: IndexedLevel) -> None:
+        """Take all documents of a level, and what was counted of it; arrays without a document are no more."""
+        self._forget(path for path in self.documents_of(indexed.level) if path not in nodes)
+        self.put_nodes(nodes)
         self._indexed[indexed.level] = indexed
 
     def drop_levels(self, first: int) -> None:
@@ -124,8 +159,8 @@ class StoreView:
 
     def finish(self, designs: Sequence[LevelDesign]) -> None:
         """Write the root, and zvview's own index where the store had one, for the levels that there are now."""
-        kept = [design for design in designs if design.level in self._indexed]
-        root = with_levels(self._root, self.metadata.base_bin_shape.tolist(), kept)
+        has_links = self.is_linked and bool(designs)
+        root = with_levels(self._root, self.metadata.base_bin_shape.tolist(), designs, has_cross_links=has_links)
         if self._had_index:
             levels = [self._indexed[n] for n in sorted(self._indexed)]
             own, cells = build_index(self._documents, self._encoded, levels)
@@ -160,6 +195,13 @@ class Rewriting:
         """Remove what was not put again."""
         self._overlay.remove(sorted(self._left))
         self._left.clear()
+
+
+def _is_cross_link(path: str) -> bool:
+    """Whether a node belongs to links between levels, or to their attributes."""
+    _, family, *rest = [*path.split("/", 2), "", ""]
+    delta = rest[0].partition("/")[2] if family == names.LINK_ATTRIBUTES else rest[0]
+    return family in (names.LINKS, names.LINK_ATTRIBUTES) and delta[:1] in ("+", "-")
 
 
 def _read_nodes(source: Source) -> tuple[dict[str, dict[str, Any]], dict[str, bytes]]:
