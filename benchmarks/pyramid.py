@@ -100,6 +100,12 @@ def grown(folder: str, millions: int) -> list[Claim]:
             how=how,
             facts=facts,
         ),
+        Claim(
+            f"{name}: vertices per second when the store is written",
+            millions / written,
+            unit="M/s",
+            how=f"{timed(written)}, making the points included",
+        ),
         Claim(f"{name}: peak memory", peak / MB, 1000.0, unit="MB", bound="at most", how="one process"),
         Claim(
             f"{name}: bytes of all coarse levels",
