@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -245,6 +246,32 @@ def test_a_plan_writes_nothing_and_tells_what_is_built(made: Path) -> None:
     assert [p.vertex_count for p in planned] == [b.vertex_count for b in built]
     assert [p.design for p in planned] == [b.design for b in built]
     assert all(p.is_exact for p in planned)
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_a_plan_of_every_golden_store_is_what_is_built(name: str, tmp_path: Path) -> None:
+    place = unpacked(name, tmp_path)
+    if not zvview.open(place).levels:
+        return
+    planned = plan_pyramid(place, PyramidOptions(levels=2))
+    built = build_pyramid(place, PyramidOptions(levels=2))
+    assert [(p.design, p.vertex_count) for p in planned] == [(b.design, b.vertex_count) for b in built]
+
+
+def test_a_plan_knows_the_offset_of_coordinates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    with zvview.create(tmp_path / "s", kind="point_cloud", axes="xyz", chunk_shape=(20,) * 3) as store:
+        store.write(zvview.Points(rng.random((100_000, 3), np.float32) * 100))
+    document = tmp_path / "s" / "zarr.json"
+    root = json.loads(document.read_text())
+    root["attributes"]["zarr_vectors"]["coordinate_offset"] = [1000.0, -2000.0, 0.5]
+    document.write_text(json.dumps(root))
+    wishes = PyramidOptions(target=5_000)
+    whole = plan_pyramid(tmp_path / "s", wishes)
+    monkeypatch.setattr("zvview.pyramid.planning._SAMPLE_BYTES", 200_000)
+    assert len(plan_pyramid(tmp_path / "s", wishes)) == len(whole)
+    built = build_pyramid(tmp_path / "s", wishes)
+    assert [p.vertex_count for p in whole] == [b.vertex_count for b in built]
 
 
 def test_a_plan_of_a_large_store_is_an_estimate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,8 @@ def pyramid(
         return
     for place, rows in shown.items():
         _show(place, rows)
+        if levels is None and (reason := _tell_end(place, rows, target)):
+            make_console().print(f"[dim]{escape(reason)}[/]", soft_wrap=True)
 
 
 def _row(design: LevelDesign, vertices: int, **more: Any) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def _row(design: LevelDesign, vertices: int, **more: Any) -> dict[str, Any]:
 def _show(place: str, rows: list[dict[str, Any]]) -> None:
     console = make_console()
     if not rows:
-        console.print(f"{escape(place)}: small enough; no coarser level", soft_wrap=True)
+        console.print(f"{escape(place)}: no coarser level", soft_wrap=True)
         return
     table = Table(title=escape(place), title_justify="left", title_style="bold")
     for column in ("level", "vertices", "bin", "chunk", "method"):
@@ -95,6 +97,23 @@ def _show(place: str, rows: list[dict[str, Any]]) -> None:
         edges = (" x ".join(f"{e:g}" for e in row[key]) for key in ("bin_shape", "chunk_shape"))
         table.add_row(str(row["level"]), f"{about}{row['vertices']:,}", *edges, row["method"])
     console.print(table)
+
+
+def _tell_end(place: str, rows: list[dict[str, Any]], target: int) -> str:
+    """Why there is no further level."""
+    from zvview.store.opening import open as open_place
+
+    if rows:
+        vertices, level = rows[-1]["vertices"], rows[-1]["level"]
+    else:
+        with open_place(place) as store:
+            vertices, level = store.level(0).vertex_count, 0  # type: ignore[union-attr]
+    if vertices <= target:
+        return f"level {level} has {vertices:,} vertices: few enough (--target {target})"
+    return (
+        f"level {level} has {vertices:,} vertices, more than the target of {target:,}, but a coarser one would not "
+        "hold a third fewer: what is left cannot be thinned without losing its shape (--sparsity leaves objects out)"
+    )
 
 
 def _shapes(given: list[str] | None) -> tuple[tuple[float, ...], ...] | None:

@@ -16,7 +16,7 @@ from zvview.store.collection import Collection
 from zvview.store.creating import create
 from zvview.store.level import Level
 from zvview.store.opening import open as open_place
-from zvview.store.places.open import Place
+from zvview.store.places.open import Place, open_source
 from zvview.store.store import Store
 
 __all__ = ["PlannedLevel", "plan_pyramid"]
@@ -53,45 +53,51 @@ def plan_pyramid(
         As the build.
     """
     options = PyramidOptions() if options is None else options
+    staged: dict[str, bytes] = {}
     with open_place(place, storage_options=storage_options) as store:
         if isinstance(store, Collection):
             raise InvalidInputError(f"{store.place} is a collection; plan the levels of its members one by one")
         kind = check_kind(store)
         fine = store.level(0)
-        batch = _sample(fine, kind)
-        if not len(batch):
+        total = fine.vertex_count
+        if not total:
             return ()
-        ratio = fine.vertex_count / len(batch)
-        staged: dict[str, bytes] = {}
-        _write(staged, store, fine, batch)
-    wanted = replace(options, target=max(1, round(options.target / ratio)))
-    built = build_pyramid(staged, wanted)
-    return tuple(PlannedLevel(b.design, round(b.vertex_count * ratio), len(batch) == fine.vertex_count) for b in built)
+        is_whole = total * row_bytes(fine) <= max(_SAMPLE_BYTES, row_bytes(fine))
+        ratio = 1.0 if is_whole else total / _write_sample(staged, store, fine, kind)
+    if is_whole:
+        _copy(staged, place, storage_options)
+    built = build_pyramid(staged, replace(options, target=max(1, round(options.target / ratio))))
+    return tuple(PlannedLevel(b.design, round(b.vertex_count * ratio), is_whole) for b in built)
 
 
-def _sample(fine: Level, kind: str) -> Batch:
-    """Some of a level that lies together: everything where that is little enough."""
-    part_bytes = max(_SAMPLE_BYTES, row_bytes(fine))
-    if fine.vertex_count * row_bytes(fine) <= part_bytes:
-        return fine.read()
+def _copy(staged: dict[str, bytes], place: Place, storage_options: Mapping[str, Any] | None) -> None:
+    """All objects of the store at `place`."""
+    source = open_source(place, storage_options=storage_options)
+    try:
+        keys = source.list_keys("")
+        for key, data in zip(keys, source.get_many([(key, None) for key in keys]), strict=True):
+            if data is not None:
+                staged[key] = bytes(data)
+    finally:
+        source.close()
+
+
+def _write_sample(staged: dict[str, bytes], store: Store, fine: Level, kind: str) -> int:
+    """A store of some of a level that lies together, as it is stored; gives the number of its vertices."""
     ids = fine.object_ids
+    batch: Batch
     if kind == names.POINT_CLOUD or ids is None:
-        blocks = chunk_blocks(fine, fine.chunk_shape.tolist(), part_bytes)
-        return fine.read_chunks(blocks[len(blocks) // 2])
-    slices = object_slices(fine, ids, part_bytes)
-    return fine.read_objects(slices[len(slices) // 2])
-
-
-def _write(place: dict[str, bytes], store: Store, fine: Level, batch: Batch) -> None:
+        blocks = chunk_blocks(fine, fine.chunk_shape.tolist(), _SAMPLE_BYTES)
+        batch = fine.read_chunks(blocks[len(blocks) // 2])
+    else:
+        slices = object_slices(fine, ids, _SAMPLE_BYTES)
+        batch = fine.read_objects(slices[len(slices) // 2])
+    offset = store.metadata.offset
+    if offset is not None:
+        batch = replace(batch, positions=batch.positions - offset)
     sample = create(
-        place,
-        kind=batch.kind,
-        axes=store.axes,
-        bounds=(store.bounds[0].tolist(), store.bounds[1].tolist()),
-        chunk_shape=fine.chunk_shape.tolist(),
-        bin_shape=store.metadata.base_bin_shape.tolist(),
-        dtype=fine.dtype,
-        shards=False,
+        staged, kind=batch.kind, axes=store.axes, chunk_shape=fine.chunk_shape.tolist(), dtype=fine.dtype, shards=False
     )
     sample.write(batch)
     sample.close()
+    return len(batch)
