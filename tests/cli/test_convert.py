@@ -89,6 +89,7 @@ def test_what_was_left_out_is_listed_and_told_by_the_exit_code(table: Path, tmp_
         ("points.csv", "out", "--format", "trx"),
         ("points.csv", "out", "--unit", "a", "--unit", "b"),
         ("points.csv", "points.csv"),
+        (".", "points.zv"),
     ],
 )
 def test_errors_are_one_plain_line(words: tuple[str, ...], table: Path, tmp_path: Path, monkeypatch: Any) -> None:

@@ -166,6 +166,40 @@ def test_nothing_is_replaced_unless_it_is_said(table: Path, tmp_path: Path) -> N
     assert {p.name for p in tmp_path.iterdir()} == {"store", "out.csv", "table.csv", "folder.csv"}
 
 
+def test_links_are_followed_and_stay(table: Path, tmp_path: Path, opened: Any) -> None:
+    convert(table, tmp_path / "store")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "plain").write_text("old")
+    make_store(tmp_path / "deep" / "mesh", "mesh", size=100)
+    links = {"a.csv": "deep/plain", "none.csv": "deep/new", "ln.zv": "deep/mesh"}
+    for name, real in links.items():
+        (tmp_path / name).symlink_to(real)
+        with pytest.raises(ExistsError):
+            convert(tmp_path / "store", tmp_path / name, to="csv" if name.endswith("csv") else "store")
+        convert(tmp_path / "store", tmp_path / name, mode="w")
+        assert (tmp_path / name).is_symlink()
+    assert (tmp_path / "deep" / "plain").read_text() == (tmp_path / "deep" / "new").read_text()
+    assert (tmp_path / "deep" / "new").read_text().startswith('"x"')
+    assert opened(tmp_path / "deep" / "mesh").kind == "point_cloud"
+    assert {p.name for p in (tmp_path / "deep").iterdir()} == {"plain", "new", "mesh"}
+
+
+def test_missing_folders_are_made_and_go_again(table: Path, tmp_path: Path) -> None:
+    convert(table, tmp_path / "a" / "b" / "store")
+    convert(tmp_path / "a" / "b" / "store", tmp_path / "c" / "d" / "x.csv")
+    convert(tmp_path / "a" / "b" / "store", tmp_path / "e" / "x.csv", mode="w")
+    assert (tmp_path / "c" / "d" / "x.csv").read_text() == (tmp_path / "e" / "x.csv").read_text()
+    token = zvview.CancelToken()
+    token.cancel()
+    for target in ("no/where/x.csv", "c/no/x.csv"):
+        with pytest.raises(Cancelled):
+            convert(tmp_path / "a" / "b" / "store", tmp_path / target, cancel=token)
+    with pytest.raises(UnreachableError):
+        convert(tmp_path / "a" / "b" / "store", table / "x.csv")
+    assert {p.name for p in tmp_path.iterdir()} == {"table.csv", "a", "c", "e"}
+    assert [p.name for p in (tmp_path / "c").iterdir()] == ["d"]
+
+
 def test_progress_cancel_and_what_comes_after(table: Path, tmp_path: Path) -> None:
     told: list[tuple[int, int, str]] = []
     places: list[str] = []

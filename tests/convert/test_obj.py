@@ -308,16 +308,18 @@ def test_colours_that_some_files_lack_are_no_numbers(tmp_path: Path) -> None:
 
 
 def test_files_that_contradict_each_other(tmp_path: Path) -> None:
-    (tmp_path / "1.obj").write_text("# units: nm\n" + TETRA + "f 1 2 3\n")
-    (tmp_path / "2.obj").write_text("# units: um\n" + TETRA + "f 1 2 3\n")
-    (tmp_path / "3.obj").write_text(TETRA + "v 1e300 0 0\nf 1 2 3\n")
-    report = convert(tmp_path, tmp_path / "store")
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "1.obj").write_text("# units: nm\n" + TETRA + "f 1 2 3\n")
+    (folder / "2.obj").write_text("# units: um\n" + TETRA + "f 1 2 3\n")
+    (folder / "3.obj").write_text(TETRA + "v 1e300 0 0\nf 1 2 3\n")
+    report = convert(folder, tmp_path / "store")
     assert [Path(s.place).name for s in report.skipped] == ["2.obj", "3.obj"]
     assert "too large" in report.skipped[1].reason
     with pytest.raises(InvalidInputError, match="of kind 'mesh'"):
-        open_obj(tmp_path / "1.obj", ReadOptions(kind="skeleton"))
+        open_obj(folder / "1.obj", ReadOptions(kind="skeleton"))
     with pytest.raises(InvalidInputError, match="have 3"):
-        open_obj(tmp_path / "1.obj", ReadOptions(axes=["x", "y"]))
+        open_obj(folder / "1.obj", ReadOptions(axes=["x", "y"]))
     make_store(tmp_path / "points", "point_cloud")
     with pytest.raises(UnsupportedError, match="hold mesh"):
         convert(tmp_path / "points", tmp_path / "points.obj")

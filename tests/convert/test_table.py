@@ -433,3 +433,24 @@ def test_a_box_of_a_store_as_a_table(tmp_path: Path) -> None:
     found = np.stack([column.to_numpy() for column in pq.read_table(tmp_path / "a.parquet").columns], axis=1)
     wanted = positions[((positions >= box[0]) & (positions <= box[1])).all(axis=1)]
     assert sorted(map(tuple, found.tolist())) == sorted(map(tuple, wanted.tolist()))
+
+
+@pytest.mark.parametrize("value", ["18446744073709551615", "9223372036854775808", "2.5", "inf", "1e300"])
+def test_object_ids_that_are_none_name_their_line(value: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"# note\nx,y,object_id\n1,2,9\n1,2,\n1,2,{value}\n1,2,{value}\n")
+    with pytest.raises(BadFileError, match=r"column 'object_id' holds .*expected object ids.*2\*\*63 - 1") as caught:
+        convert(tmp_path / "a.csv", tmp_path / "store")
+    assert caught.value.where == "line 5" and not (tmp_path / "store").exists()
+
+
+def test_object_ids_of_64_bits_of_a_parquet_file(tmp_path: Path) -> None:
+    for name, last in (("good", 2**63 - 1), ("bad", 2**64 - 1)):
+        ids = pa.array([None, 7, last], pa.uint64())
+        pq.write_table(pa.table({"x": [1.0, 2, 3], "y": [1.0, 2, 3], "object_id": ids}), tmp_path / f"{name}.parquet")
+    assert read(tmp_path / "good.parquet")[0].batch.object_ids.tolist() == [-1, 7, 2**63 - 1]
+    with pytest.raises(BadFileError, match="row 2: column 'object_id' holds 18446744073709551615"):
+        read(tmp_path / "bad.parquet")
+    days = pa.array([datetime.date(2020, 1, 1)], pa.date32())
+    pq.write_table(pa.table({"x": [1.0], "y": [1.0], "object_id": days}), tmp_path / "days.parquet")
+    with pytest.raises(BadFileError, match="holds type date32"):
+        read(tmp_path / "days.parquet")

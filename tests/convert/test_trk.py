@@ -290,10 +290,24 @@ def test_a_count_of_more_than_there_is_is_told_and_corrected(tmp_path: Path) -> 
     assert to_trk(to_store(path), tmp_path / "out.trk") == make_trk(TWO, count=2)
 
 
-def test_what_stands_behind_the_last_streamline_that_is_counted_is_not_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("behind", "told"),
+    [
+        (b"", "28 bytes, 1 streamlines, stand"),
+        (b"odd", "31 bytes stand"),
+        (struct.pack("<i", -1), "32 bytes stand"),
+        (struct.pack("<i", 2**31 - 1), "32 bytes stand"),
+    ],
+)
+def test_what_stands_behind_the_last_streamline_that_is_counted_is_told(
+    behind: bytes, told: str, tmp_path: Path
+) -> None:
     path = tmp_path / "more.trk"
-    path.write_bytes(make_trk(TWO, count=1) + b"odd")
+    path.write_bytes(make_trk(TWO, count=1) + behind)
     assert to_store(path).level(0).vertex_count == 4 == len(load_with_nibabel(path).streamlines._data)
+    (skipped,) = convert(path, tmp_path / "store").skipped
+    assert skipped.place == f"{path}, bytes 1052 to {path.stat().st_size - 1}"
+    assert skipped.reason.startswith("the header counts 1 streamlines") and told in skipped.reason
 
 
 def test_what_nibabel_assumes_is_noted(tmp_path: Path) -> None:

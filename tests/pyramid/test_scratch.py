@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zvview.errors import UnreachableError
 from zvview.pyramid.scratch import Scratch
 from zvview.store.writing.runs import LinkRun, Run
 
@@ -67,3 +68,22 @@ def test_a_scratch_goes_to_another_process_as_its_folder(tmp_path: Path) -> None
     scratch = Scratch(str(tmp_path))
     scratch.save("a", 5)
     assert pickle.loads(pickle.dumps(scratch)).load("a") == 5
+
+
+def test_a_scratch_is_for_this_user_alone(tmp_path: Path) -> None:
+    assert (Path(Scratch(str(tmp_path / "s")).folder).stat().st_mode & 0o777) == 0o700
+
+
+def test_what_cannot_be_written_or_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UnreachableError, match="cannot write"):
+        Scratch(str(tmp_path / "file" / "s"))
+    scratch = Scratch(str(tmp_path / "s"))
+    with pytest.raises(UnreachableError, match="cannot read"):
+        scratch.load("nothing")
+    with pytest.raises(UnreachableError, match="cannot write"):
+        scratch.save("no/such/folder", np.zeros(1 << 15))
+    assert not scratch.is_full
+    with pytest.raises(TypeError):
+        scratch.save("a", [np.zeros(1 << 15), (i for i in range(3))])
+    assert list((tmp_path / "s").iterdir()) == []

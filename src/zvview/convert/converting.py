@@ -14,6 +14,7 @@ from zvview.cancel import CancelToken
 from zvview.convert.appearing import check_free, replace_file
 from zvview.convert.contract import Extras, Format, Outgoing, Skipped
 from zvview.convert.importing import Opened, Progress, open_source, write_opened
+from zvview.convert.overlapping import refuse_overlap
 from zvview.convert.registry import ENTRIES, explain_missing_packages, find_entry, load_format
 from zvview.convert.selecting import is_whole
 from zvview.convert.sources import Selection, Source, expand, open_store, split_groups
@@ -124,7 +125,7 @@ def convert(
         What of a store is converted; of line-like kinds each part of a line that a box cuts becomes a line.
     store : StoreOptions, optional
     mode : "w-" or "w"
-        Whether a store, or a file of the same format, at `target` is replaced.
+        Whether a store, or a file of the same format, at `target` is replaced; of a link, what it leads to.
     after : callable, optional
         Called with the place of each store once it is there, such as what builds its pyramid; not for foreign files.
     progress, cancel : optional
@@ -132,7 +133,8 @@ def convert(
     Raises
     ------
     InvalidInputError
-        Inputs or options that contradict each other; inputs of a collection that state different units.
+        Inputs or options that contradict each other; inputs of a collection that state different units; a target inside
+        an input, or an input inside the target.
     BadFileError
         An input that its format's rules contradict. Nothing is written then.
     MissingError, UnsupportedError, ExistsError, UnreachableError, Cancelled
@@ -142,6 +144,7 @@ def convert(
     inputs = [s if isinstance(s, Source) else Source(os.fspath(s)) for s in given]
     if not inputs:
         raise InvalidInputError("there is nothing to convert")
+    refuse_overlap(inputs, target)
     wanted = selection or Selection()
     form = _foreign_target(target, to)
     if form is not None:
@@ -149,14 +152,7 @@ def convert(
             raise InvalidInputError(f"several inputs make a collection of stores, not one {form.name} file")
         path = Path(os.fspath(target)).expanduser()  # type: ignore[arg-type]
         return _write_foreign(inputs[0], path, form, wanted, mode == "w", progress, cancel)
-    found = [entry for source in inputs for entry in expand(source)]
-    options = store or StoreOptions()
-    with ExitStack() as held:
-        opened = [open_source(source, wanted, held, cancel) for source in found]
-        if len(opened) == 1 and len(inputs) == 1:
-            report = _write_store(opened[0], target, options, mode, progress, cancel)
-        else:
-            report = _write_collection(opened, target, options, mode, progress, cancel)
+    report = _write_stores(inputs, target, wanted, store or StoreOptions(), mode, progress, cancel)
     if after is not None:
         for made in report.written:
             after(made.place)
@@ -175,6 +171,24 @@ def _foreign_target(target: Place, to: str | None) -> Format | None:
     if not is_path:
         raise InvalidInputError(f"a {name} file is written to a path, not to {target!r:.80}")
     return load_format(str(name))
+
+
+def _write_stores(
+    inputs: Sequence[Source],
+    target: Place,
+    selection: Selection,
+    options: StoreOptions,
+    mode: str,
+    progress: Progress | None,
+    cancel: CancelToken | None,
+) -> Report:
+    """A store of one input, a collection of several."""
+    found = [entry for source in inputs for entry in expand(source)]
+    with ExitStack() as held:
+        opened = [open_source(source, selection, held, cancel) for source in found]
+        if len(opened) == 1 and len(inputs) == 1:
+            return _write_store(opened[0], target, options, mode, progress, cancel)
+        return _write_collection(opened, target, options, mode, progress, cancel)
 
 
 def _write_store(
@@ -262,7 +276,7 @@ def _write_foreign(
     if not source.is_store:
         with tempfile.TemporaryDirectory(prefix="zvview-") as folder:  # one pass in, one pass out
             between = os.path.join(folder, "store")
-            first = convert(source, between, selection=selection, progress=progress, cancel=cancel)
+            first = _write_stores([source], between, selection, StoreOptions(), "w-", progress, cancel)
             inner = Source(between, format="store")
             report = _write_foreign(inner, path, form, Selection(), overwrite, progress, cancel)
             made = replace(report.written[0], source=source.path, skipped=first.skipped, notes=first.written[0].notes)

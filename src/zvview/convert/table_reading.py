@@ -158,7 +158,8 @@ class TableInput:
         positions = self._positions(table, arrays, row)
         if self.object_column is None:
             return Incoming(Points(positions, attributes=values, categories=categories))
-        ids, names = self._numbers.number(table.place, self.object_column, arrays[self.object_column])
+        objects = arrays[self.object_column]
+        ids, names = self._numbers.number(table.place, self.object_column, objects, lambda i: table.where(row + i))
         points = Points(positions, attributes=values, categories=categories, object_ids=ids)
         return Incoming(points, self._object_attributes(ids, names, arrays))
 

@@ -22,7 +22,7 @@ from zvview.convert.rounding import find_steps, smallest_dtype
 from zvview.convert.tractograms import Columns, Part, TractogramInput, check_finite, map_file, open_tractograms
 from zvview.convert.trk_header import HEADER_BYTES, TrkHeader
 from zvview.convert.trk_plan import ROUNDING
-from zvview.convert.trk_records import Records, decode_records, find_records, split_records
+from zvview.convert.trk_records import Records, count_records, decode_records, find_records, split_records
 from zvview.convert.trk_writing import write_trk
 from zvview.format import names
 from zvview.store.writing.options import AttributeSpec
@@ -124,11 +124,16 @@ def scan_trk(file: FoundFile, options: ReadOptions, room: int) -> TrkSource:
     """
     data = map_file(file)
     header = TrkHeader.parse(bytes(data[:HEADER_BYTES]), file.place)
-    counts, _ = find_records(data, header, file.place)
+    counts, end = find_records(data, header, file.place)
     left_out = []
     if header.declared_count > len(counts):
         place = f"{file.place}, streamlines {len(counts)} to {header.declared_count - 1}"
         left_out.append(Skipped(place, f"the header counts them, the file ends after {len(counts)}"))
+    if end < len(data):
+        place = f"{file.place}, bytes {end} to {len(data) - 1}"
+        more = count_records(data, header, end)
+        told = f"{len(data) - end} bytes" + ("" if more is None else f", {more} streamlines,")
+        left_out.append(Skipped(place, f"the header counts {len(counts)} streamlines, {told} stand behind them"))
     least = most = 0
     limit = 0.0
     kept: deque[Part] = deque()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from zvview.convert.trk_header import HEADER_BYTES, TrkHeader
 from zvview.errors import BadFileError
 
-__all__ = ["Records", "decode_records", "encode_records", "find_records", "split_records"]
+__all__ = ["Records", "count_records", "decode_records", "encode_records", "find_records", "split_records"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +75,20 @@ def find_records(data: Any, header: TrkHeader, place: str) -> tuple[NDArray[np.i
     if at < end and len(counts) < most:
         raise BadFileError(place, f"{end - at} bytes are no record", f"streamline {len(counts)}")
     return np.array(counts, np.int64), at
+
+
+def count_records(data: Any, header: TrkHeader, start: int) -> int | None:
+    """Streamlines from byte `start` to the end of a file, None where the bytes are not just whole records."""
+    read = Struct(f"{header.byte_order}i").unpack_from
+    point_bytes, fixed = 4 * header.values_per_point, 4 + 4 * header.values_per_streamline
+    end, at, found = len(data), start, 0
+    while at + 4 <= end:
+        (count,) = read(data, at)
+        if count < 0:
+            return None
+        at += fixed + count * point_bytes
+        found += 1
+    return found if at == end else None
 
 
 def split_records(counts: NDArray[np.int64], header: TrkHeader, batch_bytes: int) -> Iterator[tuple[slice, slice]]:

@@ -15,7 +15,10 @@ from zvview.pyramid.build import Progress
 from zvview.pyramid.refresh import RefreshedLevel, compute_refresh
 from zvview.pyramid.workplace import state_of
 from zvview.store.places.folder import FolderSource
+from zvview.store.places.folder_sink import FolderSink
+from zvview.store.places.folder_tree import survey_folder
 from zvview.store.places.open import Place, open_sink, open_source
+from zvview.store.places.siblings import sweep_replaced
 from zvview.store.places.source import ROOT_KEY
 from zvview.store.remaking import carry
 
@@ -72,7 +75,7 @@ def refresh_pyramid(
     InvalidInputError
         Chunks of another number of components; chunks are missing among them.
     UnsupportedError
-        A store at an address, of several kinds, or in the layout of 0.7.0.
+        A store at an address, of several kinds, in the layout of 0.7.0, or in a folder with links inside.
     DamagedError
         Levels that zvview did not make; damaged cells.
     ConflictError
@@ -84,19 +87,23 @@ def refresh_pyramid(
         if not source.is_local or not source.can_list:
             raise UnsupportedError(f"{source.place}: levels are refreshed in a folder, a zip or memory")
         keys = source.list_keys("")
-        before = state_of(source, keys) if isinstance(source, FolderSource) else None
+        before = state_of(source) if isinstance(source, FolderSource) else None
         done = compute_refresh(source, chunks, workers=workers, progress=progress, cancel=cancel)
         written = {key: data for key, data in done.changes.items() if data is not None}
         if done.changes:
-            target = _folder_of(source) if isinstance(source, FolderSource) else place
+            target = os.path.realpath(source.folder) if isinstance(source, FolderSource) else place
+            if isinstance(source, FolderSource):
+                sweep_replaced(os.path.realpath(source.folder))
             sink = open_sink(target, overwrite=True, storage_options=storage_options)
             try:
+                if isinstance(source, FolderSource) and isinstance(sink, FolderSink):
+                    sink.make_folders(survey_folder(source).empty_folders)
                 carry(source, sink, [(key, key) for key in keys if key not in done.changes and key != ROOT_KEY])
                 sink.put_many((key, (data,)) for key, data in written.items() if key != ROOT_KEY)
                 (root,) = source.get_many([(ROOT_KEY, None)])
                 assert root is not None
                 sink.put_many([(ROOT_KEY, (written.get(ROOT_KEY, root),))])
-                if isinstance(source, FolderSource) and state_of(source, source.list_keys("")) != before:
+                if isinstance(source, FolderSource) and state_of(source) != before:
                     raise ConflictError(f"{source.place} was changed while its levels were refreshed; do it again")
                 sink.commit()
             except BaseException:
@@ -106,8 +113,3 @@ def refresh_pyramid(
         source.close()
     sizes = sum(map(len, written.values()))
     return RefreshReport(done.levels, sizes, len(written), len(done.changes) - len(written))
-
-
-def _folder_of(source: FolderSource) -> str:
-    """The folder itself, where the place is a link to it."""
-    return os.path.realpath(source.path_of(ROOT_KEY))[: -len(ROOT_KEY)].rstrip("/\\")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import pickle
 import secrets
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
+from zvview.errors import UnreachableError
+
 __all__ = ["Scratch"]
 
 _SMALL = 1 << 14  # arrays below it are kept inside the pickle: a file each would cost more
+_FULL = "disk-full"  # file that tells that a value could not be saved for want of space
 
 
 class Scratch:
@@ -23,34 +29,52 @@ class Scratch:
     Parameters
     ----------
     folder : str
-        Is made when it is not there.
+        Is made when it is not there, for this user alone.
+
+    Raises
+    ------
+    UnreachableError
+        By all methods as well: the folder cannot be written or read.
     """
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
-        os.makedirs(folder, exist_ok=True)
+        with self._reported("write"):
+            os.makedirs(folder, 0o700, exist_ok=True)
 
     def __reduce__(self) -> tuple[type[Scratch], tuple[str]]:
         return Scratch, (self.folder,)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the disk was full when a value was to be saved, by whatever process."""
+        return os.path.exists(self._path(_FULL))
 
     def save(self, name: str, value: Any) -> str:
         """Keep a value (dataclasses, mappings, sequences and arrays in each other) under `name`, which is returned."""
         blobs: list[np.ndarray[Any, Any]] = []
         packed = _pack(value, blobs)
         token = secrets.token_hex(4)
-        for i, blob in enumerate(blobs):
-            np.save(self._path(f"{name}.{token}.{i}.npy"), blob)
         part = self._path(f"{name}.{token}.part")
-        with open(part, "wb") as file:
-            pickle.dump((token, packed), file, protocol=5)
-        os.replace(part, self._path(f"{name}.pickle"))
+        files = [self._path(f"{name}.{token}.{i}.npy") for i in range(len(blobs))]
+        with self._reported("write"):
+            try:
+                for path, blob in zip(files, blobs, strict=True):
+                    np.save(path, blob)
+                with open(part, "wb") as file:
+                    pickle.dump((token, packed), file, protocol=5)
+                os.replace(part, self._path(f"{name}.pickle"))
+            except BaseException as error:
+                self._clean_up([*files, part], error)
+                raise
         return name
 
     def load(self, name: str) -> Any:
         """The value of `name`; large arrays are read-only maps of their files."""
-        with open(self._path(f"{name}.pickle"), "rb") as file:
-            token, packed = pickle.load(file)
-        return _unpack(packed, lambda i: np.load(self._path(f"{name}.{token}.{i}.npy"), mmap_mode="r"))
+        with self._reported("read"):
+            with open(self._path(f"{name}.pickle"), "rb") as file:
+                token, packed = pickle.load(file)
+            return _unpack(packed, lambda i: np.load(self._path(f"{name}.{token}.{i}.npy"), mmap_mode="r"))
 
     def has(self, name: str) -> bool:
         """Whether a value was saved under `name`."""
@@ -59,12 +83,29 @@ class Scratch:
     def drop(self, name: str) -> None:
         """Forget a value and its files; maps of them must not be used any more."""
         prefix = f"{name}."
-        for entry in os.listdir(self.folder):
-            if entry.startswith(prefix):
-                os.remove(self._path(entry))
+        with self._reported("write"):
+            for entry in os.listdir(self.folder):
+                if entry.startswith(prefix):
+                    os.remove(self._path(entry))
 
     def _path(self, name: str) -> str:
         return os.path.join(self.folder, name)
+
+    def _clean_up(self, files: Sequence[str], error: BaseException) -> None:
+        for path in files:
+            with contextlib.suppress(OSError):
+                os.remove(path)
+        # numpy tells of a short write without a number
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None), None):
+            with contextlib.suppress(OSError), open(self._path(_FULL), "wb"):
+                pass
+
+    @contextlib.contextmanager
+    def _reported(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UnreachableError(f"cannot {verb} {self.folder!r}: {error.strerror or error}") from error
 
 
 class _Blob:

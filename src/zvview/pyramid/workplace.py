@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,18 +14,17 @@ from zvview.errors import ConflictError, NotZarrVectorsError, UnsupportedError
 from zvview.format import names
 from zvview.format.documents import encode_document
 from zvview.pyramid.scratch import Scratch
+from zvview.pyramid.scratch_beside import note_stage, open_scratch_beside
 from zvview.store.hierarchy import document_key
 from zvview.store.index_view import IndexView
 from zvview.store.places.folder import FolderSource
 from zvview.store.places.folder_sink import FolderSink
+from zvview.store.places.folder_tree import survey_folder
 from zvview.store.places.open import Place, open_sink, open_source
 from zvview.store.places.source import ROOT_KEY, Source
 from zvview.store.remaking import carry, read_documents, true_index
 
 __all__ = ["Workplace", "open_workplace", "state_of"]
-
-_OWNER = "owner"  # file in scratch with the id of the process that builds there
-_STAGE = "stage"  # value in scratch: the folder in which that process makes the store anew
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,9 +64,11 @@ def open_workplace(place: Place, wishes: str, *, storage_options: Mapping[str, A
     Raises
     ------
     NotZarrVectorsError, UnsupportedError
-        There is no store, or it lies where it can be replaced only in pieces.
+        There is no store, or it lies where it can be replaced only in pieces, or has links inside.
     ConflictError
         Another process builds there, or the store was changed meanwhile; it is as that one left it.
+    UnreachableError
+        The folder in which the store lies cannot be written, or its disk is full.
     """
     source = open_source(place, storage_options=storage_options)
     try:
@@ -81,14 +80,15 @@ def open_workplace(place: Place, wishes: str, *, storage_options: Mapping[str, A
         if ROOT_KEY not in keys:
             raise NotZarrVectorsError(f"{source.place} holds no zarr.json: there is no store")
         if isinstance(source, FolderSource):
-            target = os.path.realpath(source.path_of(ROOT_KEY))[: -len(ROOT_KEY)].rstrip("/\\")
-            before = state_of(source, keys)
-            with _scratch_beside(target, f"{before}{wishes}") as scratch:
+            target = os.path.realpath(source.folder)
+            before = state_of(source)
+            with open_scratch_beside(target, f"{before}{wishes}") as scratch:
                 sink = FolderSink(target, overwrite=True)
-                scratch.save(_STAGE, sink.folder)
                 with _aborting(sink):
+                    note_stage(scratch, sink.folder)
+                    sink.make_folders(p for p in survey_folder(source).empty_folders if not _is_replaced(p))
                     yield _begin(source, sink, keys, scratch)
-                    if state_of(source, source.list_keys("")) != before:
+                    if state_of(source) != before:
                         raise ConflictError(f"{source.place} was changed while its levels were built; build them again")
                     sink.commit()
         else:
@@ -153,48 +153,24 @@ def _is_replaced(key: str) -> bool:
     return delta[:1] in ("+", "-")
 
 
-def state_of(source: FolderSource, keys: list[str]) -> str:
-    """A digest of which files a store has, how large they are and when they were written."""
-    digest = hashlib.sha256()
-    for key in keys:
-        found = os.stat(source.path_of(key))
-        digest.update(f"{key} {found.st_size} {found.st_mtime_ns} {found.st_ino}\n".encode())
+def state_of(source: FolderSource) -> str:
+    """A digest of which files and empty folders a store has, how large the files are and when they were written.
+
+    Raises
+    ------
+    UnsupportedError, UnreachableError
+        The folder holds what can not be carried over; see :func:`zvview.store.places.folder_tree.survey_folder`.
+    """
+    tree = survey_folder(source)
+    digest = hashlib.sha256("\n".join(tree.empty_folders).encode(errors="surrogateescape"))
+    for key in tree.files:
+        try:
+            found = os.lstat(source.path_of(key))
+            line = f"{key} {found.st_size} {found.st_mtime_ns} {found.st_ino}\n"
+        except FileNotFoundError:
+            line = f"{key} is gone\n"
+        digest.update(line.encode())
     return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _scratch_beside(target: str, state: str) -> Iterator[Scratch]:
-    """Scratch in a hidden folder beside the store; what dead builds of other states left there is removed."""
-    parent, name = os.path.split(target)
-    prefix = os.path.join(parent, f".{name}.zvview-pyramid-")
-    folder = prefix + hashlib.sha256(state.encode()).hexdigest()[:16]
-    for other in glob.glob(glob.escape(prefix) + "*"):
-        if (owner := _owner_of(other)) is not None:
-            raise ConflictError(f"process {owner} is building levels of {target}; wait for it or end it")
-        if Scratch(other).has(_STAGE):
-            shutil.rmtree(Scratch(other).load(_STAGE), ignore_errors=True)
-        if other != folder:
-            shutil.rmtree(other, ignore_errors=True)
-    scratch = Scratch(folder)
-    with open(os.path.join(folder, _OWNER), "w") as file:
-        file.write(str(os.getpid()))
-    try:
-        yield scratch
-    except BaseException:
-        os.remove(os.path.join(folder, _OWNER))
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _owner_of(folder: str) -> int | None:
-    """The living process that builds in a scratch folder."""
-    try:
-        with open(os.path.join(folder, _OWNER)) as file:
-            owner = int(file.read())
-        os.kill(owner, 0)
-    except (OSError, ValueError):
-        return None
-    return owner
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from zvview.store.hierarchy import document_key, fingerprint, parse_document
 from zvview.store.index_view import IndexView, read_index
 from zvview.store.places.folder import FolderSource
 from zvview.store.places.folder_sink import FolderSink
+from zvview.store.places.folder_tree import survey_folder
 from zvview.store.places.source import Sink, Source
 
 if TYPE_CHECKING:
@@ -53,8 +54,14 @@ def carry(source: Source, sink: Sink, moves: Sequence[tuple[str, str]]) -> None:
     source : Source
     sink : Sink
     moves : sequence of (old key, new key)
+
+    Raises
+    ------
+    UnsupportedError
+        A folder with links inside, what they point to being no key of it.
     """
     if isinstance(source, FolderSource) and isinstance(sink, FolderSink):
+        survey_folder(source)
         sink.link_many((new, source.path_of(old)) for old, new in moves)
         return
     for start in range(0, len(moves), _WAVE_KEYS):

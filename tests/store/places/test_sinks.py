@@ -176,6 +176,29 @@ def test_a_failed_swap_brings_the_old_store_back(tmp_path: Path, monkeypatch: py
     assert list(tmp_path.iterdir()) == [place]
 
 
+def test_folders_keep_their_modes_when_they_are_replaced(tmp_path: Path) -> None:
+    place = tmp_path / "s.zv"
+    root = b'{"node_type": "group", "attributes": {"zarr_vectors": {}}}'
+    for overwrite in (False, True):
+        sink = FolderSink(str(place), overwrite=overwrite)
+        sink.put_many([("zarr.json", [root]), ("a/b/c", [b"x"])])
+        sink.make_folders(["a/empty"])
+        sink.commit()
+        if not overwrite:
+            place.chmod(0o700)
+            (place / "a" / "b").chmod(0o2750)
+    modes = [path.stat().st_mode & 0o7777 for path in (place, place / "a" / "b")]
+    assert modes == [0o700, 0o2750]
+    assert (place / "a" / "empty").is_dir()
+
+
+def test_a_mount_point_is_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os.path, "ismount", lambda path: True)
+    with pytest.raises(UnsupportedError, match="mount point"):
+        FolderSink(str(tmp_path / "s"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_keys_under_keys_and_many_pieces(tmp_path: Path) -> None:
     sink = open_sink(tmp_path / "s.zv")
     sink.put_many([("a", [bytes([i % 256]) for i in range(5000)])])

@@ -96,6 +96,11 @@ class FolderSource:
             return None
         return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
+    @property
+    def folder(self) -> str:
+        """Absolute path of the folder; links in it are not resolved."""
+        return os.path.dirname(self._prefix)
+
     def path_of(self, key: str) -> str:
         """Path of the file that holds `key`."""
         check_keys([key])

@@ -5,7 +5,8 @@ folder, which never opens, since the root's ``zarr.json`` is written at :meth:`F
 
 Overwriting renames the old store to ``.NAME.zvview-old-<random>``, the new one to ``NAME``, then deletes the old.
 Between the two renames nothing is at ``NAME``; a process that dies exactly there leaves both stores complete under
-their hidden names, and renaming one of them by hand brings it back.
+their hidden names, and renaming one of them by hand brings it back. Nobody else can read the new
+store while it grows; its folders get modes and owners of those they replace.
 
 Before the renames the root's ``zarr.json`` and every folder are synced, and the parent folder after them. With the
 folders on disk every key exists after a loss of power: a cell whose bytes had not arrived is then a short file, which
@@ -18,14 +19,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from zvview.errors import ExistsError, InvalidInputError, UnreachableError
 from zvview.store.places.folder import FolderSource
+from zvview.store.places.folder_tree import refuse_mount
 from zvview.store.places.replace import refuse_foreign
+from zvview.store.places.siblings import name_replaced, name_stage
 from zvview.store.places.source import ROOT_KEY, check_keys
 
 if TYPE_CHECKING:
@@ -51,6 +54,8 @@ class FolderSink:
     ------
     ExistsError
         Something is there and `overwrite` is not set, or it is not a Zarr Vectors store.
+    UnsupportedError
+        It is a mount point.
     UnreachableError
         The parent folder cannot be written.
     """
@@ -62,14 +67,14 @@ class FolderSink:
         self._target = os.path.realpath(path)
         self._overwrite = overwrite
         self._refuse_occupied()
-        self._parent, name = os.path.split(self._target)
-        self._hidden = os.path.join(self._parent, f".{name}.zvview-")
-        self._folder = self._hidden + secrets.token_hex(4)
+        refuse_mount(self._target)
+        self._parent = os.path.dirname(self._target)
+        self._folder = name_stage(self._target)
         self._made = {""}
         self._root: bytes | None = None
         self._open = True
         with self._reported():
-            os.makedirs(self._folder)
+            os.makedirs(self._folder, 0o700 if os.path.isdir(self._target) else 0o777)
 
     @property
     def folder(self) -> str:
@@ -105,7 +110,14 @@ class FolderSink:
                 except FileExistsError:
                     raise
                 except OSError:
-                    shutil.copyfile(path, target)
+                    shutil.copy2(path, target)
+
+    def make_folders(self, paths: Iterable[str]) -> None:
+        """Make folders that may stay empty."""
+        for path in paths:
+            check_keys([path])
+            with self._reported(path):
+                self._make_folder(f"{path}/")
 
     def commit(self) -> None:
         """Sync and rename into place.
@@ -123,6 +135,7 @@ class FolderSink:
             if os.path.exists(os.path.join(self._folder, ROOT_KEY)):
                 _sync(os.path.join(self._folder, ROOT_KEY))
             for inner in sorted(self._made, reverse=True):
+                _take_over(os.path.join(self._target, inner), os.path.join(self._folder, inner))
                 _sync(os.path.join(self._folder, inner))
             self._swap()
         self._open = False
@@ -137,7 +150,7 @@ class FolderSink:
         aside = None
         if os.path.isdir(self._target):
             if os.listdir(self._target):
-                aside = f"{self._hidden}old-{secrets.token_hex(4)}"
+                aside = name_replaced(self._target)
                 os.rename(self._target, aside)
             else:
                 os.rmdir(self._target)  # Windows does not rename onto it
@@ -206,6 +219,19 @@ def _write_all(handle: int, pieces: Sequence[Buffer]) -> None:
             done -= rest.pop(0).nbytes
         if done:
             rest[0] = rest[0][done:]
+
+
+def _take_over(old: str, new: str) -> None:
+    """Give a folder the owner, as far as that is allowed, and the mode of the one it replaces, if there is one."""
+    with contextlib.suppress(OSError):
+        found = os.lstat(old)
+        if stat.S_ISDIR(found.st_mode):
+            if hasattr(os, "chown"):  # before the mode: it takes away the bit that hands down the group
+                with contextlib.suppress(OSError):
+                    os.chown(new, -1, found.st_gid)
+                with contextlib.suppress(OSError):
+                    os.chown(new, found.st_uid, -1)
+            shutil.copystat(old, new)
 
 
 def _sync(path: str) -> None:

@@ -25,7 +25,7 @@ from zvview.store.places.zarr_store import ZarrStoreSink, ZarrStoreSource
 from zvview.store.places.zip_file import ZipSource
 from zvview.store.places.zip_sink import ZipSink
 
-__all__ = ["Place", "open_sink", "open_source"]
+__all__ = ["Place", "open_sink", "open_source", "without_store"]
 
 Place: TypeAlias = str | os.PathLike[str] | MutableMapping[str, Any] | Store
 """A folder, a ``.zip``, an address, a dictionary of bytes, or a zarr store object."""
@@ -115,6 +115,11 @@ def open_sink(place: Place, *, overwrite: bool = False, storage_options: Mapping
     path = _local_path(text)
     kind = ZipSink if path.lower().endswith(".zip") and not os.path.isdir(path) else FolderSink
     return kind(path, overwrite=overwrite)
+
+
+def without_store(place: object) -> object:
+    """`place`, or the folder that it is a zarr store of."""
+    return place.root if isinstance(place, LocalStore) else place
 
 
 def _store_source(store: Store) -> Source:

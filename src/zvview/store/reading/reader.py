@@ -140,9 +140,9 @@ class LevelReader:
         fragments, coords = self.layout.fragments, self.layout.vertices.chunks[:1]
         if fragments is None or self.is_draco or not len(coords):
             return False
-        vertices, index = read_cells(self.hierarchy, [(self.layout.vertices, coords), (fragments, coords)])
-        rows = np.array([len(vertices[0]) // (self.layout.vertex_dtype.itemsize * self.root.ndim)])
         try:
+            vertices, index = read_cells(self.hierarchy, [(self.layout.vertices, coords), (fragments, coords)])
+            rows = np.array([len(vertices[0]) // (self.layout.vertex_dtype.itemsize * self.root.ndim)])
             return bool(decode_fragments(index, rows).tiles(rows).all())
         except DamagedError:
             return False
