@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from zvview.errors import UnsupportedError
 from zvview.pyramid.decimation import Decimated, decimate
 from zvview.pyramid.quadrics import load_library
-from zvview.pyramid.surfaces import Edges, Frame, Stars, Surface, face_areas, nearest_points
+from zvview.pyramid.surfaces import Edges, Frame, Stars, Surface, face_areas, find_doubles, nearest_points
 from zvview.testing.meshes import make_icosphere, make_torus
 
 
@@ -208,6 +208,64 @@ def test_crowded_edges_and_flat_triangles_do_no_harm() -> None:
     assert new.open_count <= old.open_count and new.crowded_count <= old.crowded_count
     assert len(after.faces) < len(faces) * 0.7
     assert np.isfinite(after.positions).all()
+
+
+def tube(rings: int, around: int, seed: int, roughness: float) -> tuple[np.ndarray, np.ndarray]:
+    """A closed thin tube along a curve, hardly wider than its triangles."""
+    rng = np.random.default_rng(seed)
+    turns = np.arange(around) * 2 * np.pi / around
+    along = np.arange(rings, dtype=float)
+    middles = np.stack((along, np.sin(along / 9) * 4, np.cos(along / 7) * 4), axis=1)
+    ring = np.stack((0 * turns, np.cos(turns), np.sin(turns)), axis=1)
+    positions = (middles[:, None] + ring + rng.normal(size=(rings, around, 3)) * roughness).reshape(-1, 3)
+    at = np.arange(rings * around).reshape(rings, around)
+    a, b = at[:-1], at[1:]
+    c, d = np.roll(b, -1, axis=1), np.roll(a, -1, axis=1)
+    sides = [np.stack(t, axis=-1).reshape(-1, 3) for t in ((a, c, b), (a, d, c))]
+    tips = [len(positions), len(positions) + 1]
+    first = [[at[0, i - 1], tips[0], at[0, i]] for i in range(around)]
+    last = [[at[-1, i], tips[1], at[-1, i - 1]] for i in range(around)]
+    faces = np.concatenate((*sides, np.array(first), np.array(last)))
+    return np.concatenate((positions, middles[[0, -1]] + [[-0.5, 0, 0], [0.5, 0, 0]])), faces
+
+
+@given(st.integers(0, 2**32), st.sampled_from([3, 4, 6]), st.sampled_from([0.0, 0.2, 0.4]), st.floats(0.3, 2))
+@settings(max_examples=15, deadline=None)
+def test_thin_surfaces_are_never_folded_flat(seed: int, around: int, roughness: float, tolerance: float) -> None:
+    rng = np.random.default_rng(seed)
+    positions, faces = tube(60, around, seed, roughness)
+    again = faces[rng.random(len(faces)) < 0.1]
+    again = np.where(rng.random((len(again), 1)) < 0.5, again, again[:, ::-1])
+    fins = np.array([[f[0], f[1], len(positions)] for f in faces[::50]])
+    points = np.concatenate((positions, [[0.0, 0, 9]]))
+    before = surface_of(points, np.concatenate((faces, again, fins)))
+    after = run(before, 8, tolerance).surface
+    once = Edges.of(np.concatenate((faces, fins)), len(points))
+    edges = Edges.of(after.faces, len(after.positions))
+    assert len(find_doubles(after.faces)[0]) == 0
+    assert edges.open_count <= once.open_count and edges.crowded_count <= once.crowded_count
+    assert len(after.faces) < len(faces)
+    assert farthest(points, after) <= tolerance + 1e-5
+    assert farthest(after.positions.astype(float), before) <= tolerance + 1e-5
+
+
+def test_repeated_faces_and_crowded_edges_cost_only_themselves() -> None:
+    positions, faces = tube(400, 8, 0, 0.05)
+    fins = np.array([[f[0], f[1], len(positions)] for f in faces[::400]])
+    points = np.concatenate((positions, [[0.0, 0, 9]]))
+    before = surface_of(points, np.concatenate((faces, faces[::11], faces[::13, ::-1], fins)))
+    after = run(before, 6, 1.0).surface
+    assert len(after.faces) < len(faces) / 5
+
+
+def test_tiny_bodies_keep_a_volume() -> None:
+    corners = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    sides = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+    at = np.arange(30)
+    positions = (corners[None] + at[:, None, None] * 3.0).reshape(-1, 3)
+    before = surface_of(positions, (sides[None] + at[:, None, None] * 4).reshape(-1, 3))
+    after = run(before, 20, 9.0).surface
+    assert len(after.faces) == 120 and abs(volume(after) - 5) < 1e-3
 
 
 def test_the_library_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from zvview.pyramid.kind import Coarsened, Job, TaskContext
 from zvview.pyramid.mesh_design import _spread
 from zvview.pyramid.meshes import MeshesKind
 from zvview.pyramid.scratch import Scratch
-from zvview.pyramid.surfaces import Edges, Stars, Surface, face_areas, nearest_points
+from zvview.pyramid.surfaces import Edges, Stars, Surface, face_areas, find_doubles, nearest_points
 from zvview.store.level import Level
 from zvview.store.writing.partition import Tiling
 from zvview.store.writing.runs import Run
@@ -164,6 +164,23 @@ def test_objects_stay_apart_and_keep_their_ids(tmp_path: Path) -> None:
         assert np.array_equal(ids[coarse.attributes["owner"]], coarse.vertex_object_ids)
         alone = store.level(level).read_objects([10**12])
         assert isinstance(alone, Mesh) and len(alone.faces) >= 4
+
+
+@pytest.mark.parametrize("edge", [30.0, 1000.0])
+def test_no_level_holds_a_face_twice(edge: float) -> None:
+    mesh = torus(4000, object_ids=np.array([5]))
+    flat = np.concatenate((mesh.positions * [1, 1, 0.15], mesh.positions * [1, 1, 0.02] + [0, 0, 60])).astype("<f4")
+    faces = np.concatenate((mesh.faces, mesh.faces + len(mesh)))
+    twice = np.concatenate((faces, faces[::9], faces[::31, ::-1]))
+    place: dict[str, bytes] = {}
+    with zvview.create(place, kind="mesh", chunk_shape=(edge,) * 3) as store:
+        store.write(Mesh(flat, faces=twice, offsets=[0, len(mesh), len(flat)], object_ids=[5, 9]))
+    assert len(build_pyramid(place, PyramidOptions(levels=2))) == 2
+    for level in (1, 2):
+        coarse = zvview.open(place).level(level).read()
+        assert isinstance(coarse, Mesh) and set(coarse.vertex_object_ids.tolist()) == {5, 9}
+        assert len(find_doubles(coarse.faces)[0]) == 0
+        assert (Edges.of(coarse.faces, len(coarse)).counts == 2).all()
 
 
 def test_an_open_surface_keeps_its_rim() -> None:

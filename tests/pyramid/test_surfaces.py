@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zvview.pyramid.surfaces import Edges, Frame, Stars, face_areas, nearest_points
+from zvview.pyramid.surfaces import Edges, Frame, Stars, Surface, face_areas, find_doubles, nearest_points
 
 
 @st.composite
@@ -95,3 +95,17 @@ def test_what_is_placed_and_stored_again_is_the_same_and_inside(dtype: str, offs
     moved = frame.store(places * 3, middle, positions)
     assert (moved >= lo).all() and (moved <= hi).all()
     assert np.array_equal(moved[:, 2], positions[:, 2])
+
+
+@given(st.integers(1, 8), st.integers(0, 60), st.sampled_from([1, 2**31, 2**60]), st.integers(0, 2**32))
+@settings(max_examples=80, deadline=None)
+def test_each_set_of_corners_is_found_once(vertices: int, count: int, factor: int, seed: int) -> None:
+    faces = np.random.default_rng(seed).integers(0, vertices, (count, 3)) * factor
+    keys = [tuple(sorted(face)) for face in faces.tolist()]
+    rows, starts = find_doubles(faces)
+    sets = np.split(rows, starts[1:]) if len(starts) else []
+    expected = {key: [i for i, other in enumerate(keys) if other == key] for key in keys if keys.count(key) > 1}
+    assert {keys[found[0]]: found.tolist() for found in sets} == expected
+    surface = Surface(np.zeros((vertices, 3), "<f4"), {}, None, faces, {"row": np.arange(count)})
+    once = surface.with_faces_once().face_columns["row"].tolist()
+    assert once == [i for i, key in enumerate(keys) if key not in keys[:i]]

@@ -2,8 +2,9 @@
 
 The collapses are fast-simplification's (Garland and Heckbert's quadrics; S. Forstmann's thresholds that rise from round
 to round). What it does not promise is looked at afterwards: that the surface stays within the tolerance, that no edge
-is opened and none gets a third triangle, that no part vanishes. Where something of the kind happened, triangles there
-are set aside, which holds their corners, and the piece is done again.
+is opened and none gets a third triangle, that no part vanishes, that no two triangles come to have the same corners.
+Where something of the kind happened vertices are fixed, and the piece is done again. Where it happens all over, as on
+rough surfaces hardly wider than their triangles, :mod:`zvview.pyramid.careful_collapses` does what the library cannot.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zvview.geometry.trees import label_components
+from zvview.pyramid.careful_collapses import collapse_carefully
 from zvview.pyramid.quadrics import LEAST_FACES, Collapsed, collapse_edges, load_library
-from zvview.pyramid.surfaces import Edges, Frame, Nearest, Stars, Surface, nearest_points
+from zvview.pyramid.surfaces import Edges, Frame, Nearest, Stars, Surface, find_doubles, nearest_points
 
 __all__ = ["Decimated", "decimate"]
 
 _PLANES = 2.0  # quadrics sum squared distances to many planes: with 1 a half of what is allowed is never reached
-_MOST_ROUNDS = 8
+_MOST_ROUNDS, _WIDER_FROM, _WHOLE_FROM = 12, 6, 10
+_MANY = 0.03  # of the vertices: where so many would have to be held, the library's way is no good
+_EVEN = 2  # corners of three that are less than the next one, where the three are turned, not swapped
 _PLANE = 2
 _SLOPE = 0.5  # at the rim of a bent plane: areas grow by an eighth at most
 
@@ -45,9 +50,11 @@ def decimate(surface: Surface, is_held: NDArray[np.bool_], target: int, toleranc
     Parameters
     ----------
     surface : Surface
-        Triangles of three different corners. Vertices of no triangle must be held.
+        Triangles of three different corners; of those with the same ones, whatever their order, the first counts.
+        Vertices of no triangle must be held.
     is_held : (N,) bool
-        Vertices that keep their place, attributes and triangles at them; those on open edges are held as well.
+        Vertices that keep their place and attributes; those on open edges, or on edges of more than two triangles, keep
+        their place as well.
     target : int
         Number of triangles.
     tolerance : float
@@ -61,33 +68,56 @@ def decimate(surface: Surface, is_held: NDArray[np.bool_], target: int, toleranc
         triangles have the attributes of the one that each of them was.
     """
     library = load_library()
-    unchanged = Decimated(surface, np.arange(len(surface.positions)))
-    if len(surface.faces) <= max(target, LEAST_FACES) or not tolerance > 0:
+    surface = surface.with_faces_once()
+    faces, count = surface.faces, len(surface.positions)
+    unchanged = Decimated(surface, np.arange(count))
+    if len(faces) <= max(target, LEAST_FACES) or not tolerance > 0:
         return unchanged
     places, middle = frame.place(surface.positions)
     if len(frame.space) == _PLANE:
         _bend(places)
-    edges = Edges.of(surface.faces, len(places))
-    is_aside = _joins_different(surface, frame)
-    irregular = edges.touched(edges.counts != 2, len(places))
+    edges = Edges.of(faces, count)
+    is_fixed = is_held | edges.touched(edges.counts != 2, count)
+    is_fixed[faces[_joins_different(surface, frame)]] = True
+    careful: Collapsed | None = None
     for attempt in range(_MOST_ROUNDS):
-        _set_held_aside(is_aside, surface.faces, is_held, edges)
-        done = collapse_edges(library, places, surface.faces, is_aside, target, _PLANES * tolerance)
-        if done is None:
+        if careful is None:
+            raw = collapse_edges(library, places, faces, is_fixed, target, _PLANES * tolerance)
+        else:
+            raw = careful.without(is_fixed, places, faces)
+        if raw is None:
             return unchanged
-        nearest, bad = _look_over(done, places, surface.faces, tolerance)
-        bad |= _spoiled_edges(done, edges, irregular, len(surface.faces))
-        if not bad.any():
-            return _finish(surface, is_held, done, nearest, middle, frame)
-        is_aside |= bad if attempt < _MOST_ROUNDS // 2 else _with_neighbours(bad, surface.faces, len(places))
+        done, is_bad = _drop_flaps(raw, faces, is_fixed)
+        found, is_far = _look_over(done, places, faces, tolerance)
+        is_bad |= is_far | _spoiled_edges(raw, done, edges, faces)
+        if not is_bad.any():
+            return _finish(surface, is_held, done, found, middle, frame)
+        if not attempt and is_bad.sum() > _MANY * count:
+            careful = collapse_carefully(places, faces, is_fixed, target, tolerance)
+            if careful is None:
+                return unchanged
+            continue
+        # A fixed vertex is bad where all around it is gone.
+        is_bad |= _with_neighbours(is_bad if attempt >= _WIDER_FROM else is_bad & is_fixed, faces)
+        if attempt >= _WHOLE_FROM:
+            is_bad = _with_components(is_bad, edges)
+        is_fixed |= is_bad
     return unchanged
 
 
-def _with_neighbours(bad: NDArray[np.bool_], faces: NDArray[np.int64], vertices: int) -> NDArray[np.bool_]:
-    """Some triangles and those that share a corner with any of them, (F,)."""
-    is_corner = np.zeros(vertices, bool)
-    is_corner[faces[bad]] = True
-    return np.asarray(is_corner[faces].any(axis=1))
+def _with_neighbours(is_in: NDArray[np.bool_], faces: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Some vertices and those that share a triangle with any of them, (N,)."""
+    out = is_in.copy()
+    out[faces[is_in[faces].any(axis=1)]] = True
+    return out
+
+
+def _with_components(is_in: NDArray[np.bool_], edges: Edges) -> NDArray[np.bool_]:
+    """Some vertices and all that hang together with any of them, (N,)."""
+    labels = label_components(len(is_in), edges.ends)
+    out = np.zeros(len(is_in), bool)
+    out[labels[is_in]] = True
+    return out[labels]
 
 
 def _bend(places: NDArray[np.float64]) -> None:
@@ -109,37 +139,42 @@ def _joins_different(surface: Surface, frame: Frame) -> NDArray[np.bool_]:
     return out
 
 
-def _set_held_aside(
-    is_aside: NDArray[np.bool_], faces: NDArray[np.int64], is_held: NDArray[np.bool_], edges: Edges
-) -> None:
-    """Set more triangles aside, in place, until all that must not move lies on open edges of the rest: those are held.
+def _drop_flaps(
+    raw: Collapsed, faces: NDArray[np.int64], is_fixed: NDArray[np.bool_]
+) -> tuple[Collapsed, NDArray[np.bool_]]:
+    """No two triangles with the same corners: opposite ones, which hold no volume, go both.
 
-    What must not move are held vertices and the corners of triangles that are set aside.
+    Returns
+    -------
+    done : Collapsed
+    is_bad : (N,) bool
+        Vertices to be fixed, since triangles became alike that do not cancel each other.
     """
-    while True:
-        left = np.flatnonzero(~is_aside)
-        now = edges if len(left) == len(faces) else Edges.of(faces[left], len(is_held))
-        is_loose = is_held.copy()
-        is_loose[faces[is_aside]] = True
-        is_loose &= ~now.touched(now.counts == 1, len(is_held))
-        anchors = _first_faces(faces, left, len(is_held))[is_loose]
-        if not (anchors >= 0).any():
-            return
-        is_aside[anchors[anchors >= 0]] = True
+    is_bad = np.zeros(len(is_fixed), bool)
+    rows, starts = find_doubles(raw.faces)
+    if not len(rows):
+        return raw, is_bad
+    sizes = np.diff(np.append(starts, len(rows)))
+    a, b, c = raw.faces[rows].T
+    is_even = ((a < b).astype(np.int64) + (b < c) + (c < a)) == _EVEN
+    net = np.add.reduceat(np.where(is_even, 1, -1), starts)
+    is_still = np.logical_or.reduceat(is_fixed[faces[raw.origins[rows]]].all(axis=1), starts)
+    is_wrong = np.repeat(is_still | (net != 0), sizes)
+    is_bad[_merged_corners(raw, faces, rows[is_wrong])] = True
+    kept = np.delete(np.arange(len(raw.faces)), rows[~is_wrong])
+    return Collapsed(raw.roots, raw.places, raw.faces[kept], raw.origins[kept]), is_bad
 
 
-def _first_faces(corners: NDArray[np.int64], which: NDArray[np.int64], vertices: int) -> NDArray[np.int64]:
-    """The first of some triangles at each vertex, (vertices,); -1 where there is none."""
-    out = np.full(vertices, -1, np.int64)
-    backwards = which[::-1]
-    out[corners[backwards].ravel()] = np.repeat(backwards, 3)  # the last to be set is the first of them
-    return out
+def _merged_corners(raw: Collapsed, faces: NDArray[np.int64], which: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Vertices of the piece at some of the triangles that are left, but those that no other was merged with."""
+    corners = faces[raw.origins[which]].ravel()
+    return np.asarray(corners[np.bincount(raw.roots, minlength=len(raw.roots))[raw.roots[corners]] > 1])
 
 
 def _look_over(
     done: Collapsed, places: NDArray[np.float64], faces: NDArray[np.int64], tolerance: float
 ) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64], Nearest], NDArray[np.bool_]]:
-    """Where the new vertices lie on the old surface, and triangles to be set aside since something is too far.
+    """Where the new vertices lie on the old surface, and vertices to be fixed since something is too far.
 
     Returns
     -------
@@ -149,7 +184,7 @@ def _look_over(
         The nearest of the vertices that each of them stands for.
     nearest : Nearest
         The nearest place on the old triangles around that one.
-    bad : (F,) bool
+    is_bad : (N,) bool
     """
     count = len(places)
     roots = done.roots
@@ -168,17 +203,16 @@ def _look_over(
     wanted[members] = True
     nearest = nearest_points(done.places[moved], members, Stars.of(faces, wanted), places, faces)
 
-    far, distances = _far_vertices(done, places, faces, gone[~(apart <= tolerance) & is_used[roots[gone]]], tolerance)
-    farthest = far[_largest_of_each(roots[far], distances)]
-    lost = gone[~is_used[roots[gone]]]
-    lost = lost[_largest_of_each(roots[lost], np.zeros(len(lost)))]
-    stray = members[~(nearest.distances <= tolerance)]
-
-    bad = np.zeros(len(faces), bool)
-    held = np.concatenate((farthest, lost, stray))
-    if len(held):
-        bad[_first_faces(faces, np.arange(len(faces)), count)[held]] = True
-    return (moved, members, nearest), bad
+    is_lost = np.zeros(count, bool)
+    is_lost[faces] = True
+    is_lost &= ~is_used[roots]
+    is_doubtful = is_lost.copy()
+    is_doubtful[gone[~(apart <= tolerance)]] = True
+    far, distances = _far_vertices(done, places, faces, np.flatnonzero(is_doubtful), tolerance)
+    is_bad = np.zeros(count, bool)
+    is_bad[far[_largest_of_each(roots[far], distances)]] = True
+    is_bad[members[~(nearest.distances <= tolerance)]] = True
+    return (moved, members, nearest), is_bad
 
 
 def _far_vertices(
@@ -215,18 +249,18 @@ def _largest_of_each(groups: NDArray[np.int64], values: NDArray[np.float64]) -> 
     return order[is_first]
 
 
-def _spoiled_edges(done: Collapsed, before: Edges, irregular: NDArray[np.bool_], faces: int) -> NDArray[np.bool_]:
-    """Triangles of the piece to be set aside, since edges became open or crowded that were not, (F,)."""
-    out = np.zeros(faces, bool)
+def _spoiled_edges(raw: Collapsed, done: Collapsed, before: Edges, faces: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Vertices to be fixed, (N,), since edges became open or crowded that were not; `raw` has flaps still."""
     count = len(done.places)
     after = Edges.of(done.faces, count)
-    was_irregular = np.zeros(count, bool)
-    was_irregular[done.roots[irregular]] = True
-    for is_odd, allowed in ((after.counts == 1, before.open_count), (after.counts > 2, before.crowded_count)):
-        if is_odd.sum() > allowed:
-            is_fresh = is_odd & ~was_irregular[after.ends].all(axis=1)
-            out[done.origins[after.faces_at(is_fresh if is_fresh.any() else is_odd, done.faces, count)]] = True
-    return out
+    is_open = after.fresh(after.counts == 1, before, before.counts == 1)
+    is_crowded = after.fresh(after.counts > 2, before, before.counts > 2)
+    is_bad = np.zeros(count, bool)
+    if is_open.any():
+        is_bad[_merged_corners(raw, faces, np.flatnonzero(after.faces_at(is_open, raw.faces, count)))] = True
+    if is_crowded.any():
+        is_bad[_merged_corners(raw, faces, after.first_faces_at(is_crowded, raw.faces, count))] = True
+    return is_bad
 
 
 def _finish(

@@ -33,6 +33,7 @@ __all__ = ["METHOD", "MeshesKind"]
 
 METHOD = "quadrics"
 
+_PASSES = 2
 _PART_BYTES = 2 << 20  # of vertices of the finer level; their faces take four times as much
 
 
@@ -89,6 +90,7 @@ class MeshesKind:
             return Coarsened([])
         surface, is_crossing = join_pieces(pieces)
         del pieces
+        surface = surface.with_faces_once()
         if is_crossing.any():
             surface = self._thin_seams(job, surface)
         if surface.objects is not None:
@@ -123,30 +125,37 @@ def thin_blocks(context: TaskContext, part: _Blocks) -> str:
     ratio = np.rint(block / context.fine.chunk_shape).astype(np.int64)
     parents = np.floor_divide(part.chunks[:, part.chunks.shape[1] - len(ratio) :], ratio)
     has_objects = context.fine.object_ids is not None
+    share = _PASSES if _is_one_block(context.fine, ratio) else 1
     pieces: list[Piece] = []
     starts = np.flatnonzero(np.append(True, (parents[1:] != parents[:-1]).any(axis=1)))
     for chunks in np.split(part.chunks, starts[1:]):
         batch = context.fine.read_chunks(chunks, object_ids=has_objects)
         assert isinstance(batch, Mesh)
         piece = piece_of(batch, has_objects)
-        pieces.append(piece.with_surface(_thin(context, piece.surface, piece.is_held)))
+        pieces.append(piece.with_surface(_thin(context, share, piece.surface, piece.is_held)))
     return context.scratch.save(f"mesh-blocks-{context.design.level}-{part.number}", pieces)
 
 
 def thin_seams(context: TaskContext, part: _Shifted) -> str:
     """Second pass: some blocks of the cut surface as a list of :class:`Decimated`, left in scratch."""
     whole = context.scratch.load(_cut_name(context.design))
-    done = [_thin(context, *whole.block(number)) for number in range(part.first, part.last)]
+    done = [_thin(context, 1, *whole.block(number)) for number in range(part.first, part.last)]
     return context.scratch.save(f"mesh-seams-{context.design.level}-{part.number}", done)
 
 
-def _thin(context: TaskContext, surface: Surface, is_held: NDArray[np.bool_]) -> Decimated:
-    """A piece with as many triangles as its area is worth."""
+def _thin(context: TaskContext, share: int, surface: Surface, is_held: NDArray[np.bool_]) -> Decimated:
+    """A piece with as many triangles as its area is worth, moved by no more than the share of so many passes."""
     frame = frame_of(context.fine, context.design)
     places, _ = frame.place(surface.positions)
     own = context.design.parameters
     target = math.ceil(float(face_areas(places, surface.faces).sum()) * own["density"])
-    return decimate(surface, is_held, target, own["tolerance"], frame)
+    return decimate(surface, is_held, target, share * own["tolerance"], frame)
+
+
+def _is_one_block(fine: Level, ratio: NDArray[np.int64]) -> bool:
+    """Whether all chunks lie in one block: there are no seams then, and no second pass."""
+    blocks = np.floor_divide(fine.chunks[:, fine.chunks.shape[1] - len(ratio) :], ratio)
+    return bool((blocks == blocks[:1]).all())
 
 
 def _cut_name(design: LevelDesign) -> str:

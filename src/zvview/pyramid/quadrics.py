@@ -32,7 +32,7 @@ class Collapsed:
     places : (N, 3) float64
         Where those are now; the others stand where they stood.
     faces : (K, 3) int64
-        The triangles that are left, those set aside as well.
+        The triangles that are left.
     origins : (K,) int64
         The triangle of the piece that each of them was.
     """
@@ -41,6 +41,17 @@ class Collapsed:
     places: NDArray[np.float64]
     faces: NDArray[np.int64]
     origins: NDArray[np.int64]
+
+    def without(self, is_fixed: NDArray[np.bool_], places: NDArray[np.float64], faces: NDArray[np.int64]) -> Collapsed:
+        """The same but for what fixed vertices were merged with, which is as it was in the piece."""
+        is_back = np.zeros(len(places), bool)
+        is_back[self.roots[is_fixed]] = True
+        is_back = is_back[self.roots]
+        roots = np.where(is_back, np.arange(len(places)), self.roots)
+        merged = roots[faces]
+        a, b, c = merged.T
+        left = np.flatnonzero((a != b) & (b != c) & (c != a))
+        return Collapsed(roots, np.where(is_back[:, None], places, self.places), merged[left], left)
 
 
 def load_library() -> Any:
@@ -64,44 +75,65 @@ def collapse_edges(
     library: Any,
     places: NDArray[np.float64],
     faces: NDArray[np.int64],
-    is_aside: NDArray[np.bool_],
+    is_fixed: NDArray[np.bool_],
     target: int,
     tolerance: float,
 ) -> Collapsed | None:
-    """The library's collapses of the triangles that are not set aside; None where there are none."""
-    active, aside = np.flatnonzero(~is_aside), np.flatnonzero(is_aside)
-    goal = max(0, target - len(aside))
+    """The library's collapses of edges between vertices that are not fixed; None where there are none."""
+    count = len(places)
+    is_still = is_fixed[faces].all(axis=1)
+    active, still = np.flatnonzero(~is_still), np.flatnonzero(is_still)
+    goal = max(0, target - len(still))
     if len(active) <= max(goal, LEAST_FACES):
         return None
     # The library's thresholds are absolute: this unit makes its last one the tolerance.
     scale = np.sqrt(_LAST_THRESHOLD) / tolerance
+    points, fins = _with_fins(places, faces[active], is_fixed, tolerance)
+    given = np.concatenate((faces[active], fins))
     with _LIBRARY_LOCK:
         found, left, collapses = library.simplify(
-            places * scale,
-            faces[active].astype(np.int32),
-            target_count=goal,
+            points * scale,
+            given.astype(np.int32),
+            target_count=goal + len(fins),
             agg=_AGGRESSIVENESS,
             return_collapses=True,
             preserve_border=True,
         )
     if not len(collapses):
         return None
-    roots = np.arange(len(places))
+    roots = np.arange(len(points))
     roots[collapses[:, 1]] = collapses[:, 0]
     while True:
         above = roots[roots]
         if (above == roots).all():
             break
         roots = above
-    merged = roots[faces[active]]
+    merged = roots[given]
     is_left = (merged[:, 0] != merged[:, 1]) & (merged[:, 1] != merged[:, 2]) & (merged[:, 2] != merged[:, 0])
     merged = merged[is_left]
-    used = np.zeros(len(places), bool)
+    used = np.zeros(len(points), bool)
     used[merged] = True
     rows = np.flatnonzero(used)
     if len(rows) != len(found) or len(merged) != len(left) or not (rows[left] == merged).all():
         raise UnsupportedError("this release of fast-simplification gives collapses that are not those of its faces")
-    moved = places.copy()
-    is_changed = np.bincount(roots, minlength=len(places))[rows] > 1
+    moved = points.copy()
+    is_changed = np.bincount(roots, minlength=len(points))[rows] > 1
     moved[rows[is_changed]] = found[is_changed] / scale
-    return Collapsed(roots, moved, np.concatenate((merged, faces[aside])), np.concatenate((active[is_left], aside)))
+    is_left, merged = is_left[: len(active)], merged[: len(merged) - len(fins)]
+    origins = np.concatenate((active[is_left], still))
+    return Collapsed(roots[:count], moved[:count], np.concatenate((merged, faces[still])), origins)
+
+
+def _with_fins(
+    places: NDArray[np.float64], faces: NDArray[np.int64], is_fixed: NDArray[np.bool_], size: float
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """More places, and a triangle (K, 3) at each fixed vertex that has two of them for its other corners.
+
+    The library holds nothing but corners on open edges. A fin opens edges at its vertex, and nowhere else.
+    """
+    is_wanted = np.zeros(len(places), bool)
+    is_wanted[faces] = True
+    at = np.flatnonzero(is_wanted & is_fixed)
+    tips = places[at, None] + np.eye(3)[:2] * size
+    others = len(places) + np.arange(2 * len(at)).reshape(-1, 2)
+    return np.concatenate((places, tips.reshape(-1, 3))), np.column_stack((at, others))

@@ -163,7 +163,10 @@ class StoreView:
         root = with_levels(self._root, self.metadata.base_bin_shape.tolist(), designs, has_cross_links=has_links)
         if self._had_index:
             levels = [self._indexed[n] for n in sorted(self._indexed)]
-            own, cells = build_index(self._documents, self._encoded, levels)
+            # in order of their paths: what was found and what was made must not tell in which order that came about
+            nodes = {path: self._documents[path] for path in sorted(self._documents)}
+            encoded = {path: self._encoded[path] for path in sorted(self._encoded)}
+            own, cells = build_index(nodes, encoded, levels)
             self.overlay.put_many(cells)
             self.overlay.put_many((document_key(p), (documents.encode_document(d),)) for p, d in own.items())
         self.overlay.put(document_key(""), documents.encode_document(root))

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from zvview.store.writing.sorting import run_starts
 
-__all__ = ["Edges", "Frame", "Nearest", "Stars", "Surface", "face_areas", "nearest_points"]
+__all__ = ["Edges", "Frame", "Nearest", "Stars", "Surface", "face_areas", "find_doubles", "nearest_points"]
 
+_FACTORS = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9], np.uint64).view(np.int64)
 _BLOCK = 1 << 14  # points at a time: the arrays of a block stay in the cache
 
 
@@ -91,6 +92,11 @@ class Surface:
         columns = {name: values[which] for name, values in self.face_columns.items()}
         return Surface(self.positions, self.columns, self.objects, self.faces[which], columns)
 
+    def with_faces_once(self) -> Surface:
+        """The first of the faces that have the same three corners, whatever their order, and all others."""
+        rows, starts = find_doubles(self.faces)
+        return self.take_faces(np.delete(np.arange(len(self.faces)), np.delete(rows, starts))) if len(rows) else self
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Edges:
@@ -131,10 +137,26 @@ class Edges:
         out[self.ends[which]] = True
         return out
 
+    def fresh(self, which: NDArray[np.bool_], before: Edges, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Those of some edges, (E,) bool, that are none of the `known` ones of other edges of the same vertices."""
+        out = which.copy()
+        if which.any():
+            factors = np.array([int(max(self.ends.max(initial=0), before.ends.max(initial=0))) + 1, 1])
+            out[which] = ~np.isin(self.ends[which] @ factors, before.ends[known] @ factors)
+        return out
+
     def faces_at(self, which: NDArray[np.bool_], faces: NDArray[np.int64], vertices: int) -> NDArray[np.bool_]:
         """Which of the triangles have one of some edges, (F,)."""
         keys = self.ends[which] @ np.array([vertices, 1])
         return np.asarray(np.isin(_edge_keys(faces, vertices), keys).any(axis=1))
+
+    def first_faces_at(self, which: NDArray[np.bool_], faces: NDArray[np.int64], vertices: int) -> NDArray[np.int64]:
+        """The first of the triangles at each of some edges."""
+        found = np.flatnonzero(self.faces_at(which, faces, vertices))
+        keys = _edge_keys(faces[found], vertices)
+        is_wanted = np.isin(keys, self.ends[which] @ np.array([vertices, 1]))
+        _, first = np.unique(keys[is_wanted], return_index=True)
+        return np.unique(np.repeat(found, is_wanted.sum(axis=1))[first])
 
 
 def _edge_keys(faces: NDArray[np.int64], vertices: int) -> NDArray[np.int64]:
@@ -142,6 +164,34 @@ def _edge_keys(faces: NDArray[np.int64], vertices: int) -> NDArray[np.int64]:
     after = np.roll(faces, -1, axis=1)
     keys: NDArray[np.int64] = np.minimum(faces, after) * vertices + np.maximum(faces, after)
     return keys
+
+
+def find_doubles(faces: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Triangles that have the three corners of another one, whatever their order.
+
+    Returns
+    -------
+    rows : (n,) int64
+        One set of alike triangles behind the other, ascending in each.
+    starts : (k,) int64
+        Where the sets begin.
+    """
+    a, b, c = faces.T
+    mixed = (np.minimum(np.minimum(a, b), c) * _FACTORS[0] + (a + b + c)) * _FACTORS[1] + np.maximum(
+        np.maximum(a, b), c
+    )
+    ordered = np.sort(mixed)  # products wrap: whether faces with equal numbers are alike is looked at below
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
+    rows = np.flatnonzero(np.isin(mixed, again)) if len(again) else np.empty(0, np.int64)
+    if not len(rows):
+        return rows, rows
+    corners = np.sort(faces[rows], axis=1)
+    order = np.lexsort((rows, *corners.T))
+    rows, corners = rows[order], corners[order]
+    starts = run_starts(*corners.T)
+    sizes = np.diff(np.append(starts, len(rows)))
+    rows, sizes = rows[np.repeat(sizes > 1, sizes)], sizes[sizes > 1]
+    return rows, np.cumsum(sizes) - sizes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
