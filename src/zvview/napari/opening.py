@@ -1,0 +1,117 @@
+"""Opening a place for show: metadata only, on any thread; then layers, on the thread of the window."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from napari.layers import Layer
+from numpy.typing import NDArray
+
+from zvview.napari.binding import StreamBinding
+from zvview.napari.colouring import choose_colouring
+from zvview.napari.frame import Frame
+from zvview.napari.layers import make_layer
+from zvview.napari.settings import ViewSettings
+from zvview.napari.watching import open_viewers
+from zvview.store.collection import Collection
+from zvview.store.opening import open as open_place
+from zvview.store.places.open import Place
+from zvview.store.store import Store
+from zvview.style import Colouring
+
+__all__ = ["OpenedStore", "make_layers", "name_of", "open_stores"]
+
+_SUFFIX = re.compile(r"(\.(zarrvectors|zarr|zv|zip))+$", re.IGNORECASE)
+_POINT_SHARE = 1 / 800  # of the longest edge: no point is larger than that, whatever its bin
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedStore:
+    """A store and what of its metadata a layer needs.
+
+    Attributes
+    ----------
+    name : str
+        Of the layer.
+    store : Store
+    frame : Frame
+    slab : (D,) float64 array
+        Half the thickness shown of axes that are not on screen.
+    point_size : float
+        In the store's units.
+    colouring : Colouring
+    notes : tuple of str
+        What users should know of the store.
+    """
+
+    name: str
+    store: Store
+    frame: Frame
+    slab: NDArray[np.float64]
+    point_size: float
+    colouring: Colouring
+    notes: tuple[str, ...]
+
+
+def name_of(place: object) -> str:
+    """What a layer of the store at a place is called: its last part, without suffix."""
+    text = str(place).split("?")[0].rstrip("/\\").removesuffix("/zarr.json")
+    last = re.split(r"[/\\]", text)[-1]
+    return _SUFFIX.sub("", last) or last or "store"
+
+
+def open_stores(place: Place, *, keep_order: bool = False) -> list[OpenedStore]:
+    """The store at a place, or all that its collection holds; reads metadata.
+
+    Raises
+    ------
+    ZvviewError
+        As for :func:`zvview.open`.
+    """
+    found = open_place(place)
+    name = name_of(found.place if isinstance(place, dict) else place)
+    if isinstance(found, Collection):
+        return [_describe(f"{name} {member}", found[member], keep_order, found.notes) for member in found]
+    return [_describe(name, found, keep_order, ())]
+
+
+def _describe(name: str, store: Store, keep_order: bool, notes: tuple[str, ...]) -> OpenedStore:
+    bounds, is_space = store.bounds, np.array([axis.type == "space" for axis in store.axes])
+    chunk = bin_shape = np.ones(len(is_space))
+    if store.levels:
+        finest = store.level(store.levels[0])
+        chunk, bin_shape = finest.chunk_shape, finest.resolution
+    frame = Frame.of(store.axes, bounds, bin_shape, keep_order=keep_order)
+    in_space = is_space if is_space.any() else np.ones_like(is_space)
+    edge = float((bounds[1] - bounds[0])[in_space].max())
+    return OpenedStore(
+        name=name,
+        store=store,
+        frame=frame,
+        slab=np.where(is_space, chunk, bin_shape) / 2,
+        point_size=min(float(bin_shape[in_space].min()), edge * _POINT_SHARE) or 1.0,
+        colouring=choose_colouring(store.kind, store.attributes),
+        notes=(*notes, *store.notes),
+    )
+
+
+def make_layers(opened: list[OpenedStore], settings: ViewSettings) -> list[Layer]:
+    """An empty layer for each store, which streams as soon as it is added to one of the viewers that are open now."""
+    layers = []
+    for found in opened:
+        store = found.store
+        facts = {"place": store.place, "kind": store.kind, "version": store.version, "levels": store.levels}
+        layer = make_layer(
+            store.kind,
+            found.frame,
+            point_size=found.point_size,
+            name=found.name,
+            metadata={"zarr_vectors": facts},
+        )
+        binding = StreamBinding(layer, store, found.frame, settings, colouring=found.colouring, slab=found.slab)
+        for viewer in open_viewers():
+            binding.watch(viewer)
+        layers.append(layer)
+    return layers

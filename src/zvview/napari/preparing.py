@@ -1,0 +1,95 @@
+"""From a batch of the store to the arrays that a layer swaps in: permuted and coloured. Pure, on any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zvview.geometry.batches import Batch, Mesh, Points
+from zvview.napari.frame import Frame
+from zvview.style.colouring import Colouring, colour_vertices, object_of_vertices, segments_of
+from zvview.style.membership import Membership
+
+__all__ = ["Prepared", "prepare"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """What a layer shows.
+
+    Attributes
+    ----------
+    positions : (N, D) float32 array
+        In the layer's data coordinates; nobody else holds it.
+    colours : (N, 4) float32 array
+    elements : (M, 2) uint32 array of segments, (M, 3) int64 array of faces, or None for points
+    features : mapping of str to (N,) array
+        ``id`` is the object of a vertex, -1 where it has none.
+    """
+
+    positions: NDArray[np.float32]
+    colours: NDArray[np.float32]
+    elements: NDArray[Any] | None
+    features: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        arrays = [self.positions, self.colours, *self.features.values()]
+        return sum(a.nbytes for a in arrays) + (0 if self.elements is None else self.elements.nbytes)
+
+
+def prepare(
+    batch: Batch,
+    frame: Frame,
+    by: Colouring,
+    *,
+    membership: Membership | None = None,
+    colour_axes: Sequence[int] = (0, 1, 2),
+) -> Prepared:
+    """What a layer shows of a batch.
+
+    Parameters
+    ----------
+    batch : Batch
+        In the store's coordinates.
+    colour_axes : sequence of int
+        The store's axes that are red, green and blue of direction colours.
+    """
+    colours = colour_vertices(batch, by, membership=membership, axes=colour_axes)
+    elements = None
+    if isinstance(batch, Mesh):
+        elements = _triangles(batch.faces)
+    elif not isinstance(batch, Points):
+        elements = segments_of(batch).astype(np.uint32)
+    return Prepared(frame.to_layer(batch.positions), _owned(colours), elements, _features(batch))
+
+
+def _owned(colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    return colours if colours.flags.writeable else colours.copy()
+
+
+def _features(batch: Batch) -> dict[str, NDArray[Any]]:
+    """Values that a vertex has, by name; channels of an attribute become columns of their own."""
+    out: dict[str, NDArray[Any]] = {}
+    ids = object_of_vertices(batch)
+    if ids is not None:
+        out["id"] = ids
+    for name, values in batch.attributes.items():
+        if values.ndim == 1:
+            out[name] = values
+        else:
+            out.update({f"{name}[{c}]": values[:, c] for c in range(values.shape[1])})
+    return out
+
+
+def _triangles(faces: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Faces of L corners as fans of L - 2 triangles."""
+    if faces.shape[1] == 3:
+        return faces
+    fans = [faces[:, [0, c, c + 1]] for c in range(1, faces.shape[1] - 1)]
+    return np.concatenate(fans)

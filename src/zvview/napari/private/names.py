@@ -1,0 +1,91 @@
+"""The private names that are used, and whether this napari and this vispy have them."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import Final
+
+import numpy as np
+
+__all__ = ["MARKER_RECORD", "POINTS_MEMBERS", "PRIVATE_MODULES", "find_missing", "is_supported"]
+
+PRIVATE_MODULES: Final = {
+    "napari._vispy.utils.visual": ("layer_to_visual",),
+    "napari._vispy.layers.base": ("VispyBaseLayer",),
+    "napari._vispy.layers.points": ("VispyPointsLayer",),
+    "napari._vispy.visuals.markers": ("Markers",),
+    "napari._qt.layer_controls.qt_layer_controls_container": ("layer_to_controls",),
+    "napari._qt.layer_controls.qt_layer_controls_base": ("QtLayerControls",),
+    "napari.layers.base.base": ("_LayerSlicingState",),
+    "napari.layers.base._base_constants": ("Mode",),
+    "napari.layers.points.points": ("_PointsSlicingState",),
+    "napari.layers.points._points_constants": ("Symbol",),
+    "napari.layers.points._slice": ("_PointSliceRequest", "_PointSliceResponse"),
+    "napari.layers.surface.surface": ("_SurfaceSlicingState",),
+    "napari.layers.surface._slice": ("_SurfaceSliceRequest", "_SurfaceSliceResponse"),
+}
+"""Modules outside the public API, and what is imported from each."""
+
+POINTS_MEMBERS: Final = (
+    *("_data", "_size", "_symbol", "_shown", "_border_width", "_face", "_border", "_feature_table", "_text"),
+    *("_extent_data", "_extent_data_augmented", "_view_data", "_view_indices", "_view_selected", "_get_value"),
+    *("_slicing_state", "_slice_input", "_get_layer_slicing_state", "_update_thumbnail", "_thumbnail_shape"),
+    *("_type_string", "_selected_data", "_value", "_get_base_state"),
+)
+"""Members of a ``Points`` layer that are read, replaced or overridden."""
+
+MARKERS_MEMBERS: Final = ("_vbo", "_data", "_method")
+
+MARKER_RECORD: Final = np.dtype(
+    [
+        ("a_position", "f4", 3),
+        ("a_fg_color", "f4", 4),
+        ("a_bg_color", "f4", 4),
+        ("a_size", "f4"),
+        ("a_edgewidth", "f4"),
+        ("a_symbol", "f4"),
+    ]
+)
+"""A vertex of vispy's markers as it lies in the vertex buffer, 56 bytes."""
+
+
+def find_missing() -> list[str]:
+    """Private names that this installation does not have, as dotted names; empty where all is well."""
+    missing = []
+    for module, members in PRIVATE_MODULES.items():
+        try:
+            found = importlib.import_module(module)
+        except ImportError:
+            missing.append(module)
+            continue
+        missing += [f"{module}.{name}" for name in members if not hasattr(found, name)]
+    return missing or [*_missing_of_points(), *_missing_of_markers()]
+
+
+def _missing_of_points() -> list[str]:
+    from napari.layers import Points
+
+    layer = Points(np.zeros((1, 2)))
+    missing = [f"Points.{name}" for name in POINTS_MEMBERS if not hasattr(layer, name)]
+    if not missing:
+        missing = [f"ColorManager.colors of {n}" for n in ("_face", "_border") if "colors" not in vars(vars(layer)[n])]
+        missing += [] if hasattr(layer._feature_table, "_values") else ["_FeatureTable._values"]
+    return missing
+
+
+def _missing_of_markers() -> list[str]:
+    from napari._vispy.visuals.markers import Markers
+
+    markers = Markers()
+    missing = [f"Markers.{name}" for name in MARKERS_MEMBERS if not hasattr(markers, name)]
+    if not missing:
+        markers.set_data(np.zeros((1, 3), np.float32))
+        missing = [] if getattr(markers._data, "dtype", None) == MARKER_RECORD else ["Markers' record layout"]
+    return missing
+
+
+@functools.cache
+def is_supported() -> bool:
+    """Whether the fast layers work here."""
+    return not find_missing()

@@ -1,0 +1,153 @@
+"""A ``Points`` layer whose whole content is replaced in milliseconds, with all its tools alive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from napari._vispy.layers.points import VispyPointsLayer
+from napari.layers import Points
+from napari.layers.points._points_constants import Symbol
+from napari.layers.points._slice import _PointSliceRequest, _PointSliceResponse
+from napari.layers.points.points import _PointsSlicingState
+from numpy.typing import NDArray
+
+from zvview.napari.private.names import MARKER_RECORD
+from zvview.napari.private.streamed import Streamed
+
+__all__ = ["StreamPoints", "VispyStreamPoints"]
+
+_THUMBNAIL_POINTS = 1024
+_BLACK = np.array([0, 0, 0, 1], np.float32)
+
+
+class _AllRequest(_PointSliceRequest):
+    """A request for all points that are shown: what lies outside of the slab was never read."""
+
+    def __call__(self) -> _PointSliceResponse:
+        shown = self.shown
+        is_whole = not shown.strides[0] if len(shown) else True
+        indices = np.arange(len(self.data)) if is_whole else np.flatnonzero(shown)
+        size = self.size if is_whole else self.size[indices]
+        return _PointSliceResponse(indices=indices, size=size, slice_input=self.slice_input, request_id=self.id)
+
+
+class _AllSlicing(_PointsSlicingState):
+    def make_slice_request_internal(self, slice_input: Any, data_slice: Any) -> _PointSliceRequest:
+        layer = self.layer
+        return _AllRequest(slice_input, layer.data, data_slice, layer._projection_mode, layer._size, layer._shown)
+
+
+class StreamPoints(Streamed, Points):
+    """Points of a store that are in view.
+
+    Parameters
+    ----------
+    extent : (2, D) float array
+        Bounds of the store in the layer's data coordinates; what is in view never changes it.
+    **kwargs
+        As for :class:`napari.layers.Points`.
+    """
+
+    def __init__(self, extent: NDArray[np.float64], **kwargs: Any) -> None:
+        self._constant_extent = np.array(extent, np.float64)
+        kwargs.setdefault("border_width", 0.0)
+        super().__init__(np.empty((0, self._constant_extent.shape[1]), np.float32), **kwargs)
+
+    @property
+    def _type_string(self) -> str:
+        return "points"  # else the name of the class, which no writer accepts
+
+    def swap(
+        self, positions: NDArray[np.float32], colours: NDArray[np.float32], features: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Replace the whole content.
+
+        Scalars stand as broadcast views, which take no memory and are copied by napari when they are edited. No data
+        event is sent: this is no edit.
+
+        Parameters
+        ----------
+        positions : (N, D) float32 array
+            Owned by the layer from now on: tools write into it.
+        colours : (N, 4) float32 array
+        features : mapping of str to (N,) array
+        """
+        count = len(positions)
+        self._selected_data.clear()
+        self._value = None
+        self._data = positions
+        self._size = np.broadcast_to(np.float32(self.current_size), count)
+        self._border_width = np.broadcast_to(np.float32(0), count)
+        self._shown = np.broadcast_to(True, count)
+        self._symbol = np.broadcast_to(np.array(Symbol(self.current_symbol), dtype=object), count)
+        self._face.__dict__["colors"] = colours  # past the validation, which copies and sends events
+        self._border.__dict__["colors"] = np.broadcast_to(_BLACK, (count, 4))
+        self._feature_table._values = pd.DataFrame(dict(features), index=pd.RangeIndex(count), copy=False)
+        if list(self._feature_table.defaults) != list(features):
+            self._feature_table.set_defaults(None)
+        self.set_view_slice()
+        self.events.set_data()
+        self._update_thumbnail()
+
+    def _get_layer_slicing_state(self, data: Any, cache: bool) -> _AllSlicing:
+        return _AllSlicing(layer=self, data=data, cache=cache)
+
+    @property
+    def _view_selected(self) -> NDArray[np.int64]:
+        if not self.selected_data:  # asked at every frame; napari would search all points
+            return np.empty(0, np.int64)
+        selected: NDArray[np.int64] = super()._view_selected
+        return selected
+
+    def _update_thumbnail(self) -> None:
+        step = max(1, len(self._data) // _THUMBNAIL_POINTS)
+        displayed = list(self._slice_input.displayed)[-2:]
+        self.draw_thumbnail(self._data[::step][:, displayed], self._face.colors[::step], displayed)
+
+
+class VispyStreamPoints(VispyPointsLayer):
+    """Draws them: the vertex buffer is written directly as long as all points are alike but for place and colour."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._records = np.zeros(0, MARKER_RECORD)
+        self._is_empty = True
+        super().__init__(*args, **kwargs)
+
+    def _on_data_change(self) -> None:
+        layer = self.layer
+        count = len(layer._view_indices)
+        is_uniform = count and count == len(layer.data) and not layer._symbol.strides[0] and not layer._size.strides[0]
+        if not is_uniform:
+            super()._on_data_change()  # nothing, or edited: napari's own way
+            self._is_empty = not count
+            return
+        markers = self.node.points_markers
+        records = self._fill(count)
+        markers._data = records
+        markers._vbo.set_data(records, copy=False)
+        for name in MARKER_RECORD.names or ():  # views of the buffer keep the length that they were made with
+            view = markers._vbo[name]
+            view.divisor = 1 if markers._method == "instanced" else None
+            markers.shared_program[name] = view
+        if self._is_empty:
+            self.reset()
+        self._is_empty = False
+        markers.update()
+
+    def _fill(self, count: int) -> NDArray[np.void]:
+        layer = self.layer
+        if len(self._records) < count or len(self._records) > 4 * count + 4096:
+            self._records = np.zeros(int(count * 1.25), MARKER_RECORD)  # fresh pages cost more than the copy
+        records = self._records[:count]
+        displayed = list(layer._slice_input.displayed)[::-1]
+        for column, axis in enumerate(displayed):
+            records["a_position"][:, column] = layer.data[:, axis]
+        if len(displayed) == 2:
+            records["a_position"][:, 2] = 0
+        records["a_bg_color"] = layer._face.colors
+        records["a_size"] = layer._size[0] * abs(layer.scale[-1])
+        records["a_symbol"] = self.node.points_markers._symbol_shader_values[str(layer._symbol[0])]
+        return records

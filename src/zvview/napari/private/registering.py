@@ -1,0 +1,18 @@
+"""Telling napari which visuals and controls belong to our layers."""
+
+from __future__ import annotations
+
+from napari._qt.layer_controls.qt_layer_controls_container import layer_to_controls
+from napari._vispy.utils.visual import layer_to_visual
+
+from zvview.napari.private.lines import StreamLines, StreamLinesControls, VispyStreamLines
+from zvview.napari.private.points import StreamPoints, VispyStreamPoints
+
+__all__ = ["register_layers"]
+
+
+def register_layers() -> None:
+    """Register them; may be called again. Surfaces are drawn by napari's own visual."""
+    layer_to_visual[StreamPoints] = VispyStreamPoints
+    layer_to_visual[StreamLines] = VispyStreamLines
+    layer_to_controls[StreamLines] = StreamLinesControls

@@ -1,0 +1,76 @@
+"""From the chunks of a frame to the batch that is shown: joined, filtered and cut to the slab; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zvview.geometry.batches import Batch
+from zvview.geometry.select import clip_to_box
+from zvview.stream.facts import StoreFacts
+from zvview.stream.filtering import apply_filter
+from zvview.stream.parts import ChunkPart, join_parts
+from zvview.stream.view import ViewState
+
+__all__ = ["Picture", "lacking_notes", "paint"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """What is shown.
+
+    Attributes
+    ----------
+    batch : Batch
+    loaded : int
+        Vertices before filter and slab.
+    levels : tuple of int
+        Numbers of the levels it comes from.
+    """
+
+    batch: Batch
+    loaded: int
+    levels: tuple[int, ...]
+
+
+def paint(
+    facts: StoreFacts,
+    levels: Sequence[tuple[NDArray[np.int64], Sequence[ChunkPart]]],
+    view: ViewState,
+    objects: NDArray[np.int64] | None,
+) -> Picture:
+    """The picture of some chunks, given by level as rows and contents.
+
+    Parameters
+    ----------
+    facts : StoreFacts
+    levels : sequence of (rows, parts)
+    view : ViewState
+        Its filter and slab are applied.
+    objects : (n,) int64 array or None
+        The only objects that the filter lets pass.
+    """
+    batch = join_parts(facts.kind, facts.ndim, facts.attributes, levels)
+    loaded = len(batch)
+    if not view.filter.is_empty:
+        batch = apply_filter(batch, view.filter, objects)
+    slab = view.slab
+    if slab is not None and loaded:
+        batch = clip_to_box(batch, *slab)
+    shown = [level.number for level, (rows, _) in zip(facts.levels, levels, strict=True) if len(rows)]
+    return Picture(batch, loaded, tuple(shown))
+
+
+def lacking_notes(facts: StoreFacts, levels: Sequence[int], view: ViewState) -> list[str]:
+    """What the levels that are shown, by number, cannot tell."""
+    notes = []
+    for level in facts.levels:
+        if level.number in levels and level.lacks:
+            notes.append(f"level {level.number} has no {', '.join(level.lacks)}")
+            if hidden := [name for name in view.filter.attribute_names if name in level.lacks]:
+                notes.append(f"level {level.number} is hidden: the filter asks for {', '.join(hidden)}")
+    unknown = [name for name in view.filter.attribute_names if name not in facts.attributes]
+    return notes + [f"the filter asks for {name}, which the store does not have" for name in unknown]

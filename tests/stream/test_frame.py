@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.stream.conftest import any_edges, make_limits, make_tree, make_view
+from zvview.stream.frame import compose_frame
+from zvview.stream.plan import plan_view
+
+EDGES = [4.0, 8.0, 16.0, 32.0]
+
+
+def overlaps(tree: Any, masks: Any) -> bool:
+    """Whether chunks of two levels share some room."""
+    boxes = [(t.chunk_lo[m], t.chunk_hi[m]) for t, m in zip(tree, masks, strict=True)]
+    for k, (lo, hi) in enumerate(boxes):
+        for other_lo, other_hi in boxes[k + 1 :]:
+            shared = np.minimum(hi[:, None], other_hi) - np.maximum(lo[:, None], other_lo)
+            if (shared > 1e-6).all(axis=2).any():
+                return True
+    return False
+
+
+def covered(tree: Any, masks: Any, view: Any) -> float:
+    """Area of the view that chunks cover."""
+    lo, hi = view.box
+    total = 0.0
+    for level, mask in zip(tree, masks, strict=True):
+        sides = np.minimum(level.chunk_hi[mask], hi) - np.maximum(level.chunk_lo[mask], lo)
+        total += float(np.prod(np.maximum(sides, 0), axis=1).sum())
+    return total
+
+
+@settings(max_examples=150)
+@given(any_edges, st.floats(0.05, 20), st.floats(0, 1), st.integers(0, 2**32 - 1), st.booleans())
+def test_no_place_is_shown_twice_and_only_what_is_there(
+    edges: list[float], zoom: float, share: float, seed: int, with_finer: bool
+) -> None:
+    facts, tree = make_tree(edges)
+    rng = np.random.default_rng(seed)
+    corner = rng.uniform(0, 32, 2)
+    view = make_view(corner, corner + rng.uniform(4, 32, 2), zoom, budget_vertices=8000)
+    plan = plan_view(tree, view, make_limits(facts, tree))
+    there = tuple(rng.random(len(level.chunk_lo)) < share for level in tree)
+    frame = compose_frame(tree, plan, there, with_finer=with_finer)
+    assert all((shown <= have).all() for shown, have in zip(frame.chunks, there, strict=True))
+    assert not overlaps(tree, frame.chunks)
+    assert not with_finer or compose_frame(tree, plan, there).shows(frame)
+    if frame.is_complete:
+        assert all(np.array_equal(a, b) for a, b in zip(frame.chunks, plan.needed, strict=True))
+    if not frame.has_gaps:
+        whole = compose_frame(tree, plan, tuple(np.ones_like(m) for m in there))
+        assert covered(tree, frame.chunks, view) >= covered(tree, whole.chunks, view) - 1e-6
+
+
+@settings(max_examples=60)
+@given(st.floats(0, 1), st.integers(0, 2**32 - 1))
+def test_with_the_coarsest_level_there_is_no_gap_at_any_time(share: float, seed: int) -> None:
+    facts, tree = make_tree(EDGES)
+    rng = np.random.default_rng(seed)
+    view = make_view((3, 3), (50, 61), 20.0)
+    plan = plan_view(tree, view, make_limits(facts, tree))
+    there = [rng.random(len(level.chunk_lo)) < share for level in tree]
+    there[-1][:] = True
+    frame = compose_frame(tree, plan, tuple(there))
+    assert not frame.has_gaps
+    assert covered(tree, frame.chunks, view) >= 47 * 58 - 1e-6
+
+
+def test_a_coarse_chunk_gives_way_when_all_finer_ones_in_view_are_there() -> None:
+    facts, tree = make_tree([4.0, 8.0])
+    plan = plan_view(tree, make_view((1, 1), (15, 7), 100.0), make_limits(facts, tree))
+    there = [np.zeros(len(level.chunk_lo), bool) for level in tree]
+    there[1][:] = True
+    assert compose_frame(tree, plan, tuple(there)).levels == (1,)
+    rows = np.flatnonzero(plan.needed[0])
+    left = rows[tree[0].chunk_lo[rows, 0] < 8]
+    there[0][left[:-1]] = True
+    assert compose_frame(tree, plan, tuple(there)).levels == (1,)
+    there[0][left[-1]] = True
+    frame = compose_frame(tree, plan, tuple(there))
+    assert frame.levels == (0, 1) and frame.ready == len(left) and frame.chunks[1].sum() == 1
+
+
+def test_after_zooming_out_finer_chunks_stand_in_until_the_coarse_ones_come() -> None:
+    facts, tree = make_tree([4.0, 8.0])
+    plan = plan_view(tree, make_view((0, 0), (64, 64), 0.01), make_limits(facts, tree))
+    assert plan.cut.levels == (1,)
+    there = [np.ones(len(tree[0]), bool), np.zeros(len(tree[1]), bool)]
+    frame = compose_frame(tree, plan, tuple(there))
+    assert frame.levels == (0,) and not frame.has_gaps and not frame.is_complete
+    assert compose_frame(tree, plan, tuple(there), with_finer=False).levels == ()
+    there[1][:] = True
+    assert compose_frame(tree, plan, tuple(there)).levels == (1,)
+
+
+def test_levels_that_add_are_shown_together() -> None:
+    facts, tree = make_tree([4.0, 8.0], is_added=[True, False])
+    plan = plan_view(tree, make_view((0, 0), (64, 64), 100.0), make_limits(facts, tree))
+    there = [np.ones(len(tree[0]), bool), np.ones(len(tree[1]), bool)]
+    frame = compose_frame(tree, plan, tuple(there))
+    assert frame.is_complete and frame.levels == (0, 1) and all(mask.all() for mask in frame.chunks)
+    there[1][5] = False
+    frame = compose_frame(tree, plan, tuple(there))
+    assert frame.has_gaps and frame.chunks[0].sum() == len(tree[0]) - 4
