@@ -10,6 +10,8 @@ READY := .venv/ready
 WORKERS ?= 2
 MAKEFLAGS += --no-print-directory
 export PYTHONUTF8 = 1
+# not the user's own settings
+export NAPARI_CONFIG := $(CURDIR)/.venv/napari.yaml
 
 # Tests and demo read their geometry as files; without their dependencies, since nothing of them is imported.
 REAL_DATA := dipy==1.12.1 navis==1.12.0

@@ -38,5 +38,15 @@ if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
     "$python" -m venv --clear .venv
 fi
 
+# What Qt needs to open a window, and a screen to open it on where there is none.
+WINDOW_PACKAGES="xvfb xauth libgl1 libegl1 libglx-mesa0 libgl1-mesa-dri libxkbcommon0 libxkbcommon-x11-0
+    libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0
+    libxcb-sync1 libxcb-xfixes0 libxcb-xkb1 libx11-xcb1 libdbus-1-3 libfontconfig1 libglib2.0-0"
+
+if [ "$1" = dev ] && [ "$(uname)" = Linux ] && { ! ldconfig -p | grep -q libxcb-cursor || ! command -v Xvfb >/dev/null; }; then
+    # shellcheck disable=SC2086 # a list of words
+    install_system_packages $WINDOW_PACKAGES
+fi
+
 echo "installing zvview[$1]"
 .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --editable ".[$1]"
