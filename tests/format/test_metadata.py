@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zvview.errors import DamagedError, NotZarrVectorsError, UnsupportedError, ZvviewError
-from zvview.format.metadata import Axis, LevelMetadata, RootMetadata, parse_version
+from zvview.format.metadata import Axis, LevelMetadata, RootMetadata, parse_version, space_axes
 
 AXES = [{"name": "y", "type": "space", "unit": "meter"}, {"name": "t", "type": "time"}]
 OWN = {
@@ -161,3 +161,18 @@ def test_any_json_gives_a_model_or_an_error(own: dict[str, Any], multiscales: An
         else:
             assert root.chunk_shape.shape == (root.ndim,) and (root.lo <= root.hi).all()
             assert np.isfinite(root.chunk_shape).all()
+
+
+@pytest.mark.parametrize(
+    ("types", "is_space"),
+    [
+        (("space", "space"), [True, True]),
+        (("time", "space", "space"), [False, True, True]),
+        (("time", "channel"), [True, True]),  # distances are needed in any case
+        ((), []),
+    ],
+)
+def test_all_axes_are_space_where_none_says_so(types: tuple[str, ...], is_space: list[bool]) -> None:
+    found = space_axes([Axis(f"a{i}", kind) for i, kind in enumerate(types)])
+    assert found.dtype == bool
+    assert found.tolist() == is_space

@@ -7,7 +7,7 @@ unchanged.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ from zvview.format.values import (
     wrong,
 )
 
-__all__ = ["Axis", "LevelMetadata", "RootMetadata", "parse_version"]
+__all__ = ["Axis", "LevelMetadata", "RootMetadata", "parse_version", "space_axes"]
 
 _ROOT_PART = "root metadata"
 _LEVEL_PART = "level metadata"
@@ -46,6 +46,12 @@ class Axis:
     def document(self) -> dict[str, str]:
         """The axis as it stands in ``multiscales[0].axes``."""
         return {"name": self.name, "type": self.type} | ({"unit": self.unit} if self.unit else {})
+
+
+def space_axes(axes: Sequence[Axis]) -> NDArray[np.bool_]:
+    """Which axes are space, (D,): those that say so, or all where none does; distances are measured along them."""
+    is_space = np.array([axis.type == "space" for axis in axes], bool)
+    return is_space if is_space.any() else ~is_space
 
 
 def parse_version(text: object) -> tuple[int, int, int]:

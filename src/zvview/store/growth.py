@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zvview.errors import NotZarrVectorsError, UnsupportedError
+from zvview.errors import UnsupportedError
 from zvview.format import documents, names
 from zvview.format.grid import grid_of_bounds
 from zvview.format.metadata import LevelMetadata, RootMetadata
@@ -24,9 +24,9 @@ from zvview.store.cell_arrays import key_encoding
 from zvview.store.hierarchy import document_key
 from zvview.store.index import IndexedLevel, build_index
 from zvview.store.index_view import IndexView
-from zvview.store.places.open import Place, open_sink, open_source
+from zvview.store.places.open import Place
 from zvview.store.places.source import Sink, Source
-from zvview.store.remaking import carry, read_documents, true_index
+from zvview.store.remaking import carry, open_remaking, read_documents, true_index
 from zvview.store.writing.partition import check_reach
 
 __all__ = ["Growth", "grow", "plan_growth"]
@@ -73,28 +73,20 @@ def grow(
     InvalidInputError
         Not two corners of finite numbers.
     UnsupportedError
-        A store in the layout of 0.7.0 or before, or a place whose objects cannot be listed.
+        A store in the layout of 0.7.0 or before, at an address or behind a zarr store object, or with links inside.
+    ConflictError
+        Another process is changing the store, or did so meanwhile; it is as that change left it.
     """
-    source = open_source(place, storage_options=storage_options)
-    try:
-        keys = source.list_keys("")
+    with open_remaking(place, "growing its grid", storage_options=storage_options) as remaking:
+        source, keys = remaking.source, remaking.keys
         nodes, stored = read_documents(source, keys)
-        if "" not in nodes:
-            raise NotZarrVectorsError(f"{source.place} holds no zarr.json: there is no store to grow")
         growth = plan_growth(nodes, bounds)
         if not growth.nodes:
             return
         index = true_index(source, stored)
-        sink = open_sink(place, overwrite=True, storage_options=storage_options)
-        try:
+        with remaking.replace() as sink:
             _carry_cells(source, sink, keys, growth)
             _write_documents(sink, nodes, stored, growth, index)
-            sink.commit()
-        except BaseException:
-            sink.abort()
-            raise
-    finally:
-        source.close()
 
 
 def plan_growth(nodes: Mapping[str, Mapping[str, Any]], bounds: tuple[ArrayLike, ArrayLike]) -> Growth:

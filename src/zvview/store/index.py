@@ -4,6 +4,7 @@ A hint, never an authority: another writer makes it stale, so it may steer plans
 
     zvview/          group, attribute "zvview_index"
     zvview/chunks    int64 (n, 2 + sid) in one zarr chunk: level, vertices, chunk coordinate
+    zvview/surveys   of stores of lines with coarse levels: what a refresh of these has to know, not read here
 """
 
 from __future__ import annotations

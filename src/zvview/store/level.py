@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import NoneType
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,15 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from zvview.cancel import CancelToken
 from zvview.errors import MissingError
 from zvview.format import names
-from zvview.format.attributes import AttributeMetadata
 from zvview.format.grid import sort_chunks
-from zvview.format.metadata import Axis, RootMetadata
 from zvview.geometry.arguments import Box, as_array, as_box, as_names, check_choice, check_type, to_array
 from zvview.geometry.batches import Batch
 from zvview.geometry.concatenate import concatenate
-from zvview.store.layout import Groups, LinkTable
+from zvview.store.layout import LinkTable
+from zvview.store.level_content import ContentHost, LevelContent
 from zvview.store.reading.chunks import read_chunks
-from zvview.store.reading.counts import read_fragment_attribute
 from zvview.store.reading.finish import finish
 from zvview.store.reading.in_thread import read_in_thread
 from zvview.store.reading.links import decode_selection, select_links
@@ -33,19 +31,11 @@ from zvview.store.waves import read_cells
 __all__ = ["Clip", "Level", "LevelHost"]
 
 Damage = Literal["raise", "skip"]
-T = TypeVar("T")
 _CLIPS = ("exact", "objects", "chunks")
 
 
-class LevelHost(Protocol):
+class LevelHost(ContentHost, Protocol):
     """What a level needs of the store that it belongs to."""
-
-    place: str
-
-    @property
-    def metadata(self) -> RootMetadata:
-        """What the root says."""
-        ...
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -56,20 +46,8 @@ class LevelHost(Protocol):
         """One level."""
         ...
 
-    def reader(self, number: int) -> LevelReader:
-        """The opened arrays of a level."""
-        ...
 
-    def retry(self, read: Callable[[], T]) -> T:
-        """The value of `read`, called again where what it relied on was stale."""
-        ...
-
-    def count_vertices(self, number: int) -> NDArray[np.int64]:
-        """Vertices of each chunk of a level."""
-        ...
-
-
-class Level:
+class Level(LevelContent):
     """One level of detail of a store; level 0 is the exact one. Got from :meth:`zvview.Store.level`; thread-safe.
 
     Reads return the batch type of the store's kind. Each takes
@@ -84,166 +62,10 @@ class Level:
     and has an ``a...`` variant that awaits the same read in a worker thread; cancelling the task cancels the read.
     """
 
+    _store: LevelHost
+
     def __init__(self, store: LevelHost, number: int) -> None:
-        check_type(number, "level", (int, np.integer), "the number of one")
-        self._store, self._number = store, int(number)
-
-    def __repr__(self) -> str:
-        return f"<zvview.Level {self._number} of {self._store.place}>"
-
-    @property
-    def number(self) -> int:
-        """Number of the level; 0 is the finest."""
-        return self._number
-
-    @property
-    def _reader(self) -> LevelReader:
-        return self._store.reader(self._number)
-
-    @property
-    def resolution(self) -> NDArray[np.float64]:
-        """Edge lengths of a bin of this level, (D,), in coordinate units: ``base_bin_shape * scale`` (10.1)."""
-        root = self._store.metadata
-        scale = root.scales.get(str(self._number), root.scales.get(f"{names.LEVEL_PREFIX_07}{self._number}"))
-        return root.base_bin_shape * (np.ones(root.ndim) if scale is None else scale)
-
-    @property
-    def chunk_shape(self) -> NDArray[np.float64]:
-        """Edge lengths of a chunk of this level, (D,), in coordinate units."""
-        return self._reader.layout.metadata.chunk_shape
-
-    @property
-    def chunks(self) -> NDArray[np.int64]:
-        """Coordinates of the chunks that hold vertices, (C, sid), in numeric order."""
-        return self._reader.layout.vertices.chunks
-
-    @property
-    def declared_vertex_count(self) -> int:
-        """What the level's metadata says; foreign writers leave it stale, :attr:`vertex_count` counts."""
-        return self._reader.layout.metadata.vertex_count
-
-    @property
-    def vertex_count(self) -> int:
-        """Number of vertices, counted from the fragment index (or zvview's own) and kept."""
-        return int(self.chunk_vertex_counts.sum())
-
-    @property
-    def chunk_vertex_counts(self) -> NDArray[np.int64]:
-        """Number of vertices of each of :attr:`chunks`, (C,)."""
-        return self._store.count_vertices(self._number)
-
-    @property
-    def object_sparsity(self) -> float:
-        """Share of the finer level's objects that this level keeps, as declared."""
-        return self._reader.layout.metadata.object_sparsity
-
-    @property
-    def refinement(self) -> str:
-        """``replace``, or ``add`` where the content is this level's own plus that of the next coarser one (10.4)."""
-        return self._reader.layout.metadata.refinement
-
-    @property
-    def axes(self) -> tuple[Axis, ...]:
-        """Name, type and unit of each coordinate."""
-        return self._store.metadata.axes
-
-    @property
-    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Least and greatest corner of the store, each (D,), in world coordinates, as declared."""
-        root = self._store.metadata
-        shift = 0.0 if root.offset is None else root.offset
-        return root.lo + shift, root.hi + shift
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the stored positions: float32 or float64."""
-        return self._reader.layout.vertex_dtype
-
-    @property
-    def attributes(self) -> Mapping[str, AttributeMetadata]:
-        """Vertex attributes: dtype, categories, channels, unit."""
-        return self._reader.attributes
-
-    @property
-    def attribute_names(self) -> tuple[str, ...]:
-        """Names of the vertex attributes."""
-        return tuple(self.attributes)
-
-    @property
-    def link_attribute_names(self) -> tuple[str, ...]:
-        """Names of the attributes of edges or faces."""
-        return tuple(self._reader.layout.attribute_names(names.LINK_ATTRIBUTES))
-
-    @property
-    def object_attribute_names(self) -> tuple[str, ...]:
-        """Names of the attributes of objects."""
-        return tuple(self._reader.layout.attribute_names(names.OBJECT_ATTRIBUTES))
-
-    @property
-    def group_attribute_names(self) -> tuple[str, ...]:
-        """Names of the attributes of groups."""
-        return tuple(self._reader.layout.attribute_names(names.GROUP_ATTRIBUTES))
-
-    @property
-    def object_ids(self) -> NDArray[np.int64] | None:
-        """Ids of all objects, absent ones included, in the order of the object index; None without an index."""
-        objects = self._retry(lambda r: r.objects)
-        return None if objects is None else objects.ids
-
-    @property
-    def groups(self) -> Groups | None:
-        """Groups of objects, or None."""
-        return self._retry(lambda r: r.layout.groups())
-
-    @property
-    def link_deltas(self) -> tuple[int, ...]:
-        """Levels that this one holds links to, relative to it; 0 are the links inside the level."""
-        return tuple(self._reader.layout.link_deltas())
-
-    @property
-    def present_object_ids(self) -> NDArray[np.int64] | None:
-        """Ids of the objects that this level holds something of, ascending; None without an index.
-
-        Coarser levels keep the ids of all objects, also of those that they leave out.
-        """
-        return self._retry(lambda r: None if r.objects is None else r.objects.present_ids())
-
-    def first_chunks(self, ids: ArrayLike) -> NDArray[np.int64]:
-        """Chunk in which each object begins, (n, sid); that of the level's first chunk for absent ones.
-
-        Raises
-        ------
-        MissingError
-            The level has no object index, or none of its objects has such an id.
-        """
-
-        def read(reader: LevelReader) -> NDArray[np.int64]:
-            if reader.objects is None:
-                raise MissingError("object index in level", self._number)
-            return reader.objects.first_chunks(as_object_ids(ids), reader.layout.vertices.chunks)
-
-        return self._retry(read)
-
-    def object_attribute(self, name: str) -> np.ma.MaskedArray[Any, Any]:
-        """Values of an object attribute, aligned with :attr:`object_ids`; masked where an object has none.
-
-        Booleans that zvview wrote come as int8; empty text is masked.
-        """
-
-        def read(reader: LevelReader) -> np.ma.MaskedArray[Any, Any]:
-            values, present = reader.layout.object_attribute(name)
-            mask = ~present if values.ndim == 1 else np.repeat(~present[:, None], values.shape[1], axis=1)
-            return np.ma.MaskedArray(values, mask)
-
-        return self._retry(read)
-
-    def group_attribute(self, name: str) -> NDArray[Any]:
-        """Values of a group attribute, aligned with :attr:`groups`."""
-        return self._retry(lambda r: r.layout.group_attribute(name))
-
-    def fragment_attribute(self, name: str) -> NDArray[Any]:
-        """Values of a fragment attribute, chunk after chunk in the order of :attr:`chunks`."""
-        return self._retry(lambda r: read_fragment_attribute(r, name))
+        super().__init__(store, number)
 
     def read_links(self, delta: int = 0, attributes: Sequence[str] | None = None) -> LinkTable:
         """All link records of one delta with their attributes, endpoints as (chunk, row of its vertex buffer)."""
@@ -365,9 +187,6 @@ class Level:
     async def aread_objects(self, *args: Any, cancel: CancelToken | None = None, **kwargs: Any) -> Batch:
         """:meth:`read_objects`, awaited."""
         return await read_in_thread(self.read_objects, cancel, *args, **kwargs)
-
-    def _retry(self, read: Callable[[LevelReader], T]) -> T:
-        return self._store.retry(lambda: read(self._reader))
 
     def _options(
         self, attributes: Sequence[str] | None, object_ids: bool, on_damage: Damage, cancel: CancelToken | None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from zvview.cancel import CancelToken
 from zvview.errors import UnreachableError
+from zvview.store.places.linked_files import list_files
 from zvview.store.places.source import (
     MAX_OBJECT_BYTES,
     ROOT_KEY,
@@ -42,13 +43,15 @@ class FolderSource:
     ----------
     path : str
         The folder; symbolic links inside it are followed, keys can not leave it otherwise.
+    place : str, optional
+        As shown in messages, where that is not the folder: what is read stands for a store elsewhere.
     """
 
     is_local = True
     can_list = True
 
-    def __init__(self, path: str) -> None:
-        self.place = path
+    def __init__(self, path: str, place: str | None = None) -> None:
+        self.place = path if place is None else place
         self._prefix = os.path.join(os.path.abspath(path), "")
 
     def get_many(self, requests: Sequence[Request], cancel: CancelToken | None = None) -> list[Buffer | None]:
@@ -75,13 +78,16 @@ class FolderSource:
             raise self._unreachable(path, error) from error
 
     def list_keys(self, path: str) -> list[str]:
-        """See :meth:`zvview.store.places.source.Source.list_keys`."""
-        keys: list[str] = []
-        start = self._prefix + folder_prefix(path)
-        for folder, _, names in os.walk(start):
-            inner = folder[len(self._prefix) :].replace(os.sep, "/").strip("/")
-            keys.extend(f"{inner}/{name}" if inner else name for name in names)
-        return sorted(keys)
+        """See :meth:`zvview.store.places.source.Source.list_keys`; what lies behind links is listed, as it is read.
+
+        Raises
+        ------
+        UnsupportedError
+            A link to nothing, to a folder that it lies in, or more links to folders than a store can need.
+        UnreachableError
+            A folder that cannot be read.
+        """
+        return sorted(list_files(self.folder, folder_prefix(path).rstrip("/"), self.place))
 
     def stat_many(self, keys: Sequence[str]) -> list[int | None]:
         """See :meth:`zvview.store.places.source.Source.stat_many`."""

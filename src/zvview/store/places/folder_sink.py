@@ -10,8 +10,9 @@ store while it grows; its folders get modes and owners of those they replace.
 
 Before the renames the root's ``zarr.json`` and every folder are synced, and the parent folder after them. With the
 folders on disk every key exists after a loss of power: a cell whose bytes had not arrived is then a short file, which
-is reported as damage, and never a missing one, which would read as an empty chunk. Syncing each cell would buy its
-bytes as well, at about a millisecond a file.
+is reported as damage, and never a missing one, which would read as an empty chunk. Where the system can sync a file
+system as a whole the bytes of all cells arrive as well (:mod:`zvview.store.places.syncing`); elsewhere that would cost
+about a millisecond a cell.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from zvview.store.places.folder_tree import refuse_mount
 from zvview.store.places.replace import refuse_foreign
 from zvview.store.places.siblings import name_replaced, name_stage
 from zvview.store.places.source import ROOT_KEY, check_keys
+from zvview.store.places.syncing import sync_folders, sync_path
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -133,10 +135,12 @@ class FolderSink:
         self._refuse_occupied()
         with self._reported():
             if os.path.exists(os.path.join(self._folder, ROOT_KEY)):
-                _sync(os.path.join(self._folder, ROOT_KEY))
-            for inner in sorted(self._made, reverse=True):
-                _take_over(os.path.join(self._target, inner), os.path.join(self._folder, inner))
-                _sync(os.path.join(self._folder, inner))
+                sync_path(os.path.join(self._folder, ROOT_KEY))
+            inner = sorted(self._made, reverse=True)
+            if os.path.isdir(self._target):
+                for name in inner:
+                    _take_over(os.path.join(self._target, name), os.path.join(self._folder, name))
+            sync_folders(self._folder, [os.path.join(self._folder, name) for name in inner])
             self._swap()
         self._open = False
 
@@ -160,7 +164,7 @@ class FolderSink:
             if aside is not None:
                 os.rename(aside, self._target)
             raise
-        _sync(self._parent)
+        sync_path(self._parent)
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)
 
@@ -232,14 +236,3 @@ def _take_over(old: str, new: str) -> None:
                 with contextlib.suppress(OSError):
                     os.chown(new, found.st_uid, -1)
             shutil.copystat(old, new)
-
-
-def _sync(path: str) -> None:
-    """Bring a file or, where the system lets a folder be opened, a folder's entries to the disk."""
-    if os.name == "nt" and os.path.isdir(path):
-        return
-    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -57,6 +57,11 @@ class MemorySource:
         """The root's document itself; None where there is none."""
         return self._objects.get(ROOT_KEY)
 
+    @property
+    def mapping(self) -> MutableMapping[str, Any]:
+        """The objects by key, as the caller holds them."""
+        return self._objects
+
     def list_names(self, path: str) -> list[str]:
         """See :meth:`zvview.store.places.source.Source.list_names`."""
         return child_names(self._keys(), path)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.format.metadata import Axis
+from zvview.format.metadata import Axis, space_axes
 from zvview.store.writing.sorting import rank_rows
 
 __all__ = ["TARGET_BYTES", "choose_bin_shape", "choose_chunk_shape", "round_edge"]
@@ -59,9 +59,7 @@ def choose_chunk_shape(
     tuple of D floats
     """
     extent = np.where(hi > lo, hi - lo, 0.0)
-    is_space = np.array([axis.type == "space" for axis in axes])
-    if not is_space.any():
-        is_space[:] = True
+    is_space = space_axes(axes)
     longest = float(extent[is_space].max())
     floor = max(1.0, float(np.abs([lo, hi]).max())) * _FINEST
     edge = round_edge(max(longest, floor)) if longest > 0 else 1.0

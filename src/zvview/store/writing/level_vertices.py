@@ -12,10 +12,10 @@ from zvview.format import documents, names
 from zvview.format.attributes import AttributeMetadata
 from zvview.format.fragments import encode_ranges
 from zvview.format.sequences import offsets_of
+from zvview.store.writing.fragment_owners import FragmentOwners
 from zvview.store.writing.grid_cells import GridCells
 from zvview.store.writing.kept_columns import Columns
 from zvview.store.writing.link_waves import LinkMerge
-from zvview.store.writing.objects import FragmentOwners
 from zvview.store.writing.statistics import AttributeStatistics
 from zvview.store.writing.vertex_waves import Merge, VertexWave
 

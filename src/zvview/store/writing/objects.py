@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from zvview.errors import InvalidInputError
 from zvview.format import documents, names
 from zvview.format.manifests import Manifests, encode_manifests
-from zvview.format.sequences import distinct, offsets_of
+from zvview.format.sequences import offsets_of
 from zvview.geometry.arguments import as_array, as_list, as_mapping, check_type, to_array
+from zvview.store.writing.fragment_owners import FragmentOwners
 from zvview.store.writing.grid_cells import Putter
 from zvview.store.writing.options import AttributeSpec, check_name
 from zvview.store.writing.plain_cells import plain_cells, row_cells, rows_per_cell
@@ -21,38 +22,7 @@ from zvview.store.writing.plain_cells import plain_cells, row_cells, rows_per_ce
 __all__ = ["FragmentOwners", "GroupContent", "write_groups", "write_object_attributes", "write_object_index"]
 
 _MOST_OF_RANGE = 1 << 24  # members of a range with steps, which is written out
-_SLAB_FRAGMENTS = 1 << 20  # manifests are encoded so many fragments at a time
-
-
-@dataclass(slots=True)
-class FragmentOwners:
-    """Owner and place of every fragment of a level, gathered while its chunks are written: 32 bytes each."""
-
-    _parts: list[tuple[NDArray[np.int64], ...]] = field(default_factory=list)
-
-    def add(
-        self,
-        objects: NDArray[np.int64],
-        chunks: NDArray[np.int64],
-        fragments: NDArray[np.int64],
-        ranks: NDArray[np.int64] | None,
-    ) -> None:
-        """Take the fragments of a wave, each array (F,); without ranks an object goes by chunk and place in it."""
-        self._parts.append((objects, chunks, fragments, chunks if ranks is None else ranks))
-
-    def ids(self) -> NDArray[np.int64]:
-        """Ids of all objects that own a fragment, ascending."""
-        return distinct(np.concatenate([np.empty(0, np.int64), *(part[0] for part in self._parts)]))
-
-    def sorted(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Objects, chunks and fragments, each (F,), by object and in the order that makes it up."""
-        if not self._parts:
-            none = np.empty(0, np.int64)
-            return none, none, none
-        objects, chunks, fragments, ranks = (np.concatenate(column) for column in zip(*self._parts, strict=True))
-        self._parts = []
-        order = np.lexsort((fragments, ranks, objects))
-        return objects[order], chunks[order], fragments[order]
+_SLAB_FRAGMENTS = 1 << 16  # manifests are encoded so many fragments at a time, of 200 bytes each on the way
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,10 +89,7 @@ def write_object_index(
         Coordinates of the chunks that `owners` counts.
     """
     path = f"{level_path}/{names.OBJECT_INDEX}"
-    objects, chunk_rows, fragments = owners.sorted()
-    counts = np.zeros(len(ids), np.int64)
-    if len(ids):
-        np.add.at(counts, np.searchsorted(ids, objects), 1)
+    counts = owners.count(ids)
     attributes = {
         names.ZV_ARRAY: "object_index",
         "num_objects": len(ids),
@@ -142,11 +109,11 @@ def write_object_index(
     manifest_path = f"{path}/{names.MANIFESTS}"
     document = out[manifest_path] = documents.row_array(len(ids), rows)
     offsets = offsets_of(counts)
-    slab = rows * max(1, int(_SLAB_FRAGMENTS / max(1.0, len(objects) / len(ids)) / rows))
+    slab = rows * max(1, int(_SLAB_FRAGMENTS / max(1.0, len(owners) / len(ids)) / rows))
     for start in range(0, len(ids), slab):
         stop = min(start + slab, len(ids))
-        here = slice(int(offsets[start]), int(offsets[stop]))
-        part = Manifests(offsets[start : stop + 1] - offsets[start], chunks[chunk_rows[here]], fragments[here])
+        here = owners.between(int(ids[start]), int(ids[stop - 1]))
+        part = Manifests(offsets[start : stop + 1] - offsets[start], chunks[here.chunks], here.fragments)
         buffer, part_sizes = encode_manifests(part)
         putter.put_many(row_cells(manifest_path, document, buffer, part_sizes, start // rows))
     return out

@@ -88,10 +88,8 @@ class Run:
 
 def count_bytes(value: object) -> int:
     """Bytes of all arrays in memory below a dataclass or mapping."""
-    if isinstance(value, np.memmap):
-        return 0
     if isinstance(value, np.ndarray):
-        return value.nbytes
+        return 0 if _is_mapped(value) else value.nbytes
     if isinstance(value, Mapping):
         return sum(map(count_bytes, value.values()))
     if is_dataclass(value):
@@ -130,7 +128,7 @@ class Spool:
             folder.cleanup()
 
     def _spill_one(self, value: Any) -> Any:
-        if isinstance(value, np.ndarray) and value.nbytes >= _SMALL and not isinstance(value, np.memmap):
+        if isinstance(value, np.ndarray) and value.nbytes >= _SMALL and not _is_mapped(value):
             if self._folder is None:
                 self._folder = tempfile.TemporaryDirectory(
                     prefix="zvview-", dir=self._parent, ignore_cleanup_errors=True
@@ -142,3 +140,8 @@ class Spool:
         if isinstance(value, Mapping):
             return {name: self._spill_one(v) for name, v in value.items()}
         return self.spill(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def _is_mapped(array: NDArray[Any]) -> bool:
+    """Whether an array is the content of a file. What is taken of such a one is in memory, though of its class."""
+    return isinstance(array, np.memmap) and array.filename is not None
