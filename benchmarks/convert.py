@@ -7,17 +7,16 @@ back with the file that went in.
 
 from __future__ import annotations
 
-import os
 import tempfile
 import warnings
 from collections.abc import Iterator
-from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from harness import Claim, in_turns, save, timed, versus
+from real_files import package_file
 from zarr_vectors_tools.convert.ingest.swc import ingest_swc
 from zarr_vectors_tools.convert.ingest.trk import ingest_trk
 
@@ -29,17 +28,6 @@ NEURONS = 200
 ROUNDS = 3
 CHUNK = (20.0, 20.0, 20.0)  # what ours chooses for these streamlines; the peer must be told one
 OBLIQUE = np.array([[-1.98, 0.12, 0.2, 173], [0.1, 1.97, -0.3, 11], [-0.21, 0.28, 1.96, -26], [0, 0, 0, 1]])
-
-
-def package_file(package: str, *parts: str) -> Path:
-    """A file of an installed package, or of one of the folders of ZVVIEW_TEST_DATA."""
-    spec = find_spec(package)
-    places = [*(spec.submodule_search_locations or [] if spec else [])]
-    places += [os.path.join(f, package) for f in os.environ.get("ZVVIEW_TEST_DATA", "").split(os.pathsep) if f]
-    found = [path for place in places if (path := Path(place, *parts)).exists()]
-    if not found:
-        raise SystemExit(f"{package} is not installed, nor in a folder of ZVVIEW_TEST_DATA")
-    return found[0]
 
 
 def grow(folder: Path, name: str, affine: np.ndarray, *, has_values: bool) -> Path:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import zvview
 from zvview.cli.app import app
 from zvview.cli.inputs import parse_inputs, parse_selection
+from zvview.cli.output import count_text
 from zvview.errors import InvalidInputError
 from zvview.testing import make_store
 
@@ -127,3 +128,11 @@ def test_coarser_levels_are_built_unless_they_are_not_wanted(tmp_path: Path) -> 
     assert len(levels[0]) > 1 and levels[1] == (0,)
     result = run(f"a={tmp_path / 'flat'}", f"b={tmp_path / 'again'}", tmp_path / "both.zip")
     assert result.exit_code == 0 and result.stderr.count("no pyramid in") == 2
+
+
+def test_one_thing_is_told_as_one(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,y,object_id\n1,2,5\n")
+    result = run(tmp_path / "a.csv", tmp_path / "store", "--memory", "1")
+    assert result.exit_code == 0 and "point_cloud, 1 vertex, 1 object, from" in result.stdout
+    assert [count_text(n, "object") for n in (0, 1, 2, 1000)] == ["0 objects", "1 object", "2 objects", "1,000 objects"]
+    assert [count_text(n, "vertex", "vertices") for n in (1, 2)] == ["1 vertex", "2 vertices"]

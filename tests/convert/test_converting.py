@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import zvview
-from zvview.convert.converting import StoreOptions, convert
+from zvview.convert.converting import convert
+from zvview.convert.making_stores import StoreOptions
 from zvview.convert.sources import Selection, Source
 from zvview.errors import (
     BadFileError,

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 import zvview
 from zvview.cancel import CancelToken
+from zvview.convert import Source, convert
 from zvview.convert.contract import Outgoing, ReadOptions
-from zvview.convert.converting import Source, convert
+from zvview.convert.object_files import stated_unit
+from zvview.convert.rounding import survives_float32
 from zvview.convert.swc import open_swc
-from zvview.convert.swc_text import SwcText, parse_lines, parse_many, stated_unit, survives_float32
+from zvview.convert.swc_text import SwcText, parse_lines, parse_many
 from zvview.convert.swc_writing import LABELS, write_swc
 from zvview.errors import BadFileError, Cancelled, ExistsError, InvalidInputError, UnreachableError
 from zvview.geometry.batches import Skeletons

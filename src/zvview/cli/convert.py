@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from zvview.cli.inputs import parse_inputs, parse_numbers, parse_selection
-from zvview.cli.output import make_console, plain_errors, print_json, progress_bar
+from zvview.cli.output import count_text, make_console, plain_errors, print_json, progress_bar
 from zvview.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from zvview.convert.converting import Report, Written
+    from zvview.convert.reports import Report, Written
 
 __all__ = ["LEFT_OUT", "convert"]
 
@@ -62,6 +62,9 @@ def convert(
     chunk_shape: Annotated[str | None, typer.Option(help="Edges of chunks, E,E,E; by default from the data.")] = None,
     codec: Annotated[str | None, typer.Option(help="raw, zstd, blosc or gzip.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the store or the collection.")] = None,
+    memory: Annotated[
+        int, typer.Option(min=1, help="MB of the content that are in memory at a time; the process takes more.")
+    ] = 256,
     pyramid: Annotated[bool, typer.Option("--pyramid/--no-pyramid", help="Whether coarser levels are built.")] = True,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -69,8 +72,8 @@ def convert(
 
     Leaves with 1 where files or records were left out, with 2 where nothing was made.
     """
-    from zvview.convert.converting import StoreOptions
     from zvview.convert.converting import convert as make
+    from zvview.convert.making_stores import StoreOptions
 
     with plain_errors():
         if len(places) < 2:
@@ -91,7 +94,7 @@ def convert(
                 places[-1],
                 to=to,
                 selection=selection,
-                store=StoreOptions(edges, codec, name),
+                store=StoreOptions(edges, codec, name, memory << 20),
                 mode=mode,
                 after=_pyramid_builder(progress, without) if pyramid else None,
                 progress=progress,
@@ -123,7 +126,7 @@ def _pyramid_builder(progress: Callable[[int, int, str], None] | None, without: 
 def show(report: Report, console: Console) -> None:
     """Print what was made, and what was left out."""
     if report.is_collection:
-        console.print(f"[bold]{escape(report.place)}[/]: a collection of {len(report.written)} stores")
+        console.print(f"[bold]{escape(report.place)}[/]: a collection of {count_text(len(report.written), 'store')}")
     for made in report.written:
         console.print(f"[bold]{escape(made.place)}[/]: {escape(_told(made))}", soft_wrap=True)
         for note in made.notes:
@@ -138,6 +141,6 @@ def show(report: Report, console: Console) -> None:
 
 def _told(made: Written) -> str:
     parts = [made.kind if made.format == "store" else f"{made.kind} as {made.format}"]
-    parts += [] if made.vertices is None else [f"{made.vertices:,} vertices"]
-    parts += [] if made.objects is None else [f"{made.objects:,} objects"]
+    parts += [] if made.vertices is None else [count_text(made.vertices, "vertex", "vertices")]
+    parts += [] if made.objects is None else [count_text(made.objects, "object")]
     return f"{', '.join(parts)}, from {made.source}"

@@ -5,7 +5,9 @@
 >>> convert("synapses.zarrvectors", "synapses.parquet")  # doctest: +SKIP
 """
 
-from zvview.convert.converting import Report, StoreOptions, Written, convert
+from zvview.convert.converting import convert
+from zvview.convert.making_stores import StoreOptions
+from zvview.convert.reports import Report, Written
 from zvview.convert.sources import Selection, Source
 
 __all__ = ["Report", "Selection", "Source", "StoreOptions", "Written", "convert"]

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from numpy.typing import ArrayLike
 
 from zvview.cancel import CancelToken
+from zvview.errors import BadFileError, ZvviewError
 from zvview.format.metadata import Axis
 from zvview.geometry.batches import Batch
 from zvview.store.level import Level
@@ -25,6 +26,13 @@ class Skipped:
 
     place: str
     reason: str
+
+    @classmethod
+    def of(cls, place: str, error: ZvviewError) -> Skipped:
+        """A file that was left out for an error; the line or record that it names stands in the reason."""
+        if not isinstance(error, BadFileError):
+            return cls(place, str(error))
+        return cls(place, f"{error.where}: {error.reason}" if error.where else error.reason)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

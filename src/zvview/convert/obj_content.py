@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COLORS_OF_WIDTH", "PASSED_OVER", "STATEMENTS", "ObjContent", "Statement", "as_text"]
+__all__ = ["COLORS_OF_WIDTH", "PASSED_OVER", "STATEMENTS", "ObjContent", "Statement"]
 
 STATEMENTS = ("o", "g", "usemtl")
 """Keywords that tell of the faces behind them."""
@@ -77,11 +77,3 @@ class ObjContent:
         of_vertex[self.corners] = self.corner_normals
         is_one = (of_vertex >= 0).all() and (of_vertex[self.corners] == self.corner_normals).all()
         return self.normals[of_vertex] if is_one else None
-
-
-def as_text(line: bytes) -> str:
-    """A line of a file that does not tell its encoding."""
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError:
-        return line.decode("latin1")

@@ -9,7 +9,8 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.convert.obj_content import COLORS_OF_WIDTH, PASSED_OVER, STATEMENTS, ObjContent, Statement, as_text
+from zvview.convert.obj_content import COLORS_OF_WIDTH, PASSED_OVER, STATEMENTS, ObjContent, Statement
+from zvview.convert.object_files import decode_text
 from zvview.errors import BadFileError
 
 __all__ = ["parse_lines"]
@@ -132,7 +133,7 @@ def _logical_lines(data: bytes, comments: list[str]) -> Iterator[tuple[int, str]
     waiting, begun = "", 0
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     for number, raw in enumerate(lines, 1):
-        text = as_text(raw)
+        text = decode_text(raw)
         if not waiting and text.lstrip().startswith("#"):
             comments.append(text.lstrip()[1:])
             continue

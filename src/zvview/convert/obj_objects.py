@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from zvview.convert.obj_content import ObjContent
 
-__all__ = ["Objects", "find_objects", "number_names", "split_shared"]
+__all__ = ["Objects", "find_objects", "split_shared"]
 
 _UNNAMED = frozenset({"", "default"})  # the group of what is in none
 
@@ -47,20 +47,6 @@ def find_objects(content: ObjContent) -> tuple[Objects, str]:
         told = "its groups (g) are left out: objects (o) are kept" if len(by_group.names) > 1 else ""
         return (by_object if by_object.names != [None] else by_group), told
     return by_group, ""
-
-
-def number_names(names: Sequence[str | None]) -> list[int]:
-    """The number that a name is, if it is its alone, else one that is free."""
-    numbers = [_as_number(name) for name in names]
-    taken = {number for number in numbers if number is not None}
-    free = (number for number in range(len(names) + len(taken) + 1) if number not in taken)
-    seen: set[int] = set()
-    out = []
-    for number in numbers:
-        chosen = next(free) if number is None or number in seen else number
-        seen.add(chosen)
-        out.append(chosen)
-    return out
 
 
 def split_shared(
@@ -107,8 +93,3 @@ def _labels_at(starts: Sequence[int], count: int) -> NDArray[np.int64]:
 def _in_order(rows: NDArray[np.int64]) -> list[int]:
     """The different values of an ascending array."""
     return list(rows[np.diff(rows, prepend=-1) > 0].tolist())
-
-
-def _as_number(name: str | None) -> int | None:
-    is_number = name is not None and name.isdecimal() and name == str(int(name)) and int(name) < 1 << 63
-    return int(name) if is_number and name is not None else None

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from zvview.convert.contract import Extras, Incoming, ReadOptions, Skipped
 from zvview.convert.file_sets import FileSet, FoundFile, find_files
 from zvview.convert.obj_content import ObjContent
+from zvview.convert.obj_ids import read_first, split_comments
 from zvview.convert.obj_lines import parse_lines
-from zvview.convert.obj_objects import find_objects, number_names, split_shared
+from zvview.convert.obj_objects import find_objects, split_shared
 from zvview.convert.obj_text import parse_columns
+from zvview.convert.object_files import number_names, stated_unit
 from zvview.convert.polygons import FANS_TOLD, fan_polygons, make_mesh
-from zvview.convert.swc_text import stated_unit, survives_float32
+from zvview.convert.rounding import survives_float32
 from zvview.errors import BadFileError, InvalidInputError, UnreachableError
 from zvview.format import names
 from zvview.format.metadata import Axis
@@ -49,7 +51,8 @@ class ObjInput:
         self._skipped: list[Skipped] = []
         self._notes: dict[str, None] = {}
         self._comments: dict[str, list[int]] = {}
-        self._ids = number_names([file.name.rpartition("/")[2] for file in found.files])
+        told = None if found.is_single else [read_first(file.path) for file in found.files]
+        self._ids = number_names([file.name.rpartition("/")[2] for file in found.files], told)
         self._contents = self._read_all()
         self._waiting = next(self._contents, None)
         if self._waiting is None:
@@ -118,10 +121,12 @@ class ObjInput:
         rows, owners, faces = split_shared(faces, objects.of_faces[index], objects.of_vertices)
         if len(rows) > len(content.positions):
             self._note(file, f"{len(rows) - len(content.positions)} vertices that objects share were copied for each")
-        ids = np.array(number_names(objects.names), np.int64)
+        known, comments = split_comments(content.comments)
+        numbers = number_names(objects.names, [None if name is None else known.get(name) for name in objects.names])
+        ids = np.array(numbers, np.int64)
         mesh = make_mesh(self._points(file, content, rows, ids[owners]), faces, {}, None)
-        if content.comments:
-            self._comments[content.comments] = ids.tolist()
+        if comments:
+            self._comments[comments] = numbers
         titles = [None if str(ids[i]) == objects.names[i] else objects.names[i] for i in np.argsort(ids)]
         return Incoming(mesh, {"name": np.array(titles, object)} if any(titles) else None)
 
@@ -134,9 +139,11 @@ class ObjInput:
         faces, _ = fan_polygons(content.counts, content.corners, triangulate=True)
         self._tell_fans(file, faces, content)
         points = self._points(file, content, np.arange(len(content.positions)), None)
-        if content.comments:
-            self._comments.setdefault(content.comments, []).append(number)
-        return make_mesh(points, faces, {}, number), None if str(number) == file.name else file.name
+        known, comments = split_comments(content.comments)
+        if comments:
+            self._comments.setdefault(comments, []).append(number)
+        name = next((title for title, told in known.items() if told == number), file.name)
+        return make_mesh(points, faces, {}, number), None if str(number) == name else name
 
     def _points(
         self, file: FoundFile, content: ObjContent, rows: NDArray[np.int64], ids: NDArray[np.int64] | None
@@ -185,8 +192,7 @@ class ObjInput:
     def _skip(self, file: FoundFile, error: BadFileError | UnreachableError) -> None:
         if self._found.is_single:
             raise error
-        where, reason = (error.where, error.reason) if isinstance(error, BadFileError) else ("", str(error))
-        self._skipped.append(Skipped(file.place, f"{where}: {reason}" if where else reason))
+        self._skipped.append(Skipped.of(file.place, error))
 
 
 def open_obj(path: Path, options: ReadOptions) -> ObjInput:

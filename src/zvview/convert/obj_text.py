@@ -13,7 +13,8 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from pyarrow import csv
 
-from zvview.convert.obj_content import COLORS_OF_WIDTH, PASSED_OVER, STATEMENTS, ObjContent, Statement, as_text
+from zvview.convert.obj_content import COLORS_OF_WIDTH, PASSED_OVER, STATEMENTS, ObjContent, Statement
+from zvview.convert.object_files import decode_text
 from zvview.format.sequences import offsets_of
 
 __all__ = ["parse_columns"]
@@ -75,9 +76,9 @@ def _read_rest(
     comments: list[str] = []
     others: dict[str, None] = {}
     for text, line in lines:
-        keyword, _, rest = as_text(text.replace(b"\t", b" ")).partition(" ")
+        keyword, _, rest = decode_text(text.replace(b"\t", b" ")).partition(" ")
         if keyword.startswith("#"):
-            comments.append(as_text(text)[1:])
+            comments.append(decode_text(text)[1:])
         elif not keyword and not rest.strip():
             continue
         elif keyword in STATEMENTS:

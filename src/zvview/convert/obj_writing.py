@@ -6,16 +6,13 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from zvview.convert.appearing import appear
 from zvview.convert.contract import Outgoing
 from zvview.convert.file_sets import safe_names
 from zvview.convert.obj_format import Section, format_sections
-from zvview.convert.selecting import read_selected, selected_ids
-from zvview.convert.swc_text import stated_unit
-from zvview.errors import InvalidInputError
+from zvview.convert.obj_ids import needed_ids, tell_ids
+from zvview.convert.object_files import chosen_ids, common_unit, kept_comments, object_names, with_unit
+from zvview.convert.selecting import read_selected
 from zvview.geometry.batches import Mesh
 
 __all__ = ["write_obj"]
@@ -24,8 +21,8 @@ __all__ = ["write_obj"]
 def write_obj(path: Path, outgoing: Outgoing) -> None:
     """Write to a file, or to a folder with a file for each object where `path` does not end in ``.obj``.
 
-    Numbers are written as short as they can be; a comment states the unit. Faces that join two objects have no place in
-    a folder.
+    Numbers are written as short as they can be; comments state the unit, and ids that names do not lead to. Faces that
+    join two objects have no place in a folder.
 
     Raises
     ------
@@ -35,16 +32,16 @@ def write_obj(path: Path, outgoing: Outgoing) -> None:
         There are no such objects or groups.
     ExistsError, UnreachableError, Cancelled
     """
-    unit = _unit_of(outgoing)
+    unit = common_unit(outgoing, "OBJ")
     known = [name for name, widths in (("color", (3, 4)), ("normal", (3,))) if _is_of_width(outgoing, name, widths)]
     if left_out := [name for name in outgoing.level.attribute_names if name not in known]:
         warnings.warn(f"OBJ files cannot hold the attributes {', '.join(left_out)}: left out", stacklevel=2)
-    titles, comments = _titles(outgoing), _comments(outgoing)
+    titles, comments = _titles(outgoing), kept_comments(outgoing, "obj")
     with appear(path) as aside:
         if path.suffix.lower() == ".obj":
             with aside.open("xb") as out:
                 texts = dict.fromkeys(comments[i] for i in titles or [0] if i in comments)
-                out.write(_head("\n".join(texts), unit))
+                out.write(_head(needed_ids(titles), "\n".join(texts), unit))
                 for section in _sections(outgoing, known, is_one_file=True):
                     if title := titles.get(section.object_id):
                         out.write(f"o {title}\n".encode())
@@ -55,7 +52,10 @@ def write_obj(path: Path, outgoing: Outgoing) -> None:
             for section in _sections(outgoing, known, is_one_file=False):
                 place = aside / files.get(section.object_id, "rest.obj")
                 place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(_head(comments.get(section.object_id, ""), unit) + section.text)
+                number, comment = section.object_id, comments.get(section.object_id, "")
+                title = titles.get(number, str(number))
+                told = {} if number < 0 or title == str(number) else {number: title}
+                place.write_bytes(_head(told, comment, unit) + section.text)
 
 
 def _sections(outgoing: Outgoing, known: Sequence[str], *, is_one_file: bool) -> Iterator[Section]:
@@ -73,20 +73,8 @@ def _sections(outgoing: Outgoing, known: Sequence[str], *, is_one_file: bool) ->
         warnings.warn(f"{torn} faces join two objects and are in no file", stacklevel=2)
 
 
-def _head(comment: str, unit: str | None) -> bytes:
-    lines = comment.split("\n") if comment else []
-    if unit is not None and stated_unit(comment) != unit:
-        lines.append(f" units: {unit}")
-    return "".join(f"#{line}\n" for line in lines).encode()
-
-
-def _unit_of(outgoing: Outgoing) -> str | None:
-    axes = outgoing.store.axes
-    units = {axis.unit for axis in axes}
-    if len(axes) != 3 or {axis.type for axis in axes} != {"space"} or len(units) > 1:
-        told = ", ".join(f"{axis.name} ({axis.type}, {axis.unit or 'no unit'})" for axis in axes)
-        raise InvalidInputError(f"axes {told}: OBJ files have three axes of space in one unit")
-    return next(iter(units))
+def _head(told: Mapping[int, str], comment: str, unit: str | None) -> bytes:
+    return "".join(f"#{line}\n" for line in (*tell_ids(told), *with_unit(comment, unit))).encode()
 
 
 def _is_of_width(outgoing: Outgoing, name: str, widths: Sequence[int]) -> bool:
@@ -96,14 +84,8 @@ def _is_of_width(outgoing: Outgoing, name: str, widths: Sequence[int]) -> bool:
 
 def _titles(outgoing: Outgoing) -> dict[int, str]:
     """A name for each object that is selected, all different; none where there is only object 0, without a name."""
-    level = outgoing.level
-    chosen, known = selected_ids(outgoing), level.object_ids
-    ids: NDArray[np.int64] = np.empty(0, np.int64) if known is None else known if chosen is None else chosen
-    names: dict[int, str] = {}
-    if "name" in level.object_attribute_names and known is not None:
-        given = level.object_attribute("name")
-        if given.ndim == 1 and given.dtype.kind in "UO":
-            names = {i: _clean(str(name)) for i, name in zip(known.tolist(), given.tolist(), strict=True) if name}
+    ids = chosen_ids(outgoing)
+    names = {number: _clean(name) for number, name in object_names(outgoing).items()}
     if ids.tolist() == [0] and not names.get(0):
         return {}
     taken = {str(i) for i in ids.tolist()}
@@ -120,13 +102,3 @@ def _titles(outgoing: Outgoing) -> dict[int, str]:
 def _clean(name: str) -> str:
     """A name that one line holds and that ends in no backslash, which would join the next line to it."""
     return " ".join(name.split()).rstrip("\\").rstrip()
-
-
-def _comments(outgoing: Outgoing) -> dict[int, str]:
-    """The comment of each object, as the files had it."""
-    kept = outgoing.store.headers.get("obj", {}).get("comments")
-    out: dict[int, str] = {}
-    for entry in kept if isinstance(kept, Sequence) else ():
-        if isinstance(entry, Mapping) and isinstance(objects := entry.get("objects"), Sequence):
-            out |= {i: str(entry.get("text", "")) for i in objects if type(i) is int}
-    return out

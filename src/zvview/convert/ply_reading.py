@@ -107,10 +107,12 @@ class PlyInput:
             reader.check_size()
             self._pass_over(reader, header, "vertex")
             blocks = reader.blocks(vertex, self.batch_bytes // row_bytes if number is None else max(1, vertex.count))
-            is_empty = True
+            is_empty, before = True, 0
             for block in blocks:
                 is_empty = False
                 points = self._points(block, header)
+                _check_finite(points, before, file.place)
+                before += len(block)
                 if number is not None:
                     self._finish(reader, header, "vertex")
                     ids = np.full(len(points), number, np.int64)
@@ -143,7 +145,9 @@ class PlyInput:
             self._notes.append(f"{file.place}: {FANS_TOLD}")
         parts = find_parts(face, self._note.link_attributes)
         values = {part.name: self._typed(part, part.read(lists.scalars), of_links=True)[index] for part in parts}
-        mesh = make_mesh(self._points(rows, header), corners, values, number)
+        points = self._points(rows, header)
+        _check_finite(points, 0, file.place)
+        mesh = make_mesh(points, corners, values, number)
         return Incoming(mesh, None if number is None else {"name": [file.name]})
 
     def _points(self, rows: NDArray[Any], header: Header) -> Points:
@@ -199,7 +203,7 @@ class PlyInput:
         reader.finish()
 
     def _leave_out(self, error: BadFileError) -> None:
-        self._skipped.append(Skipped(error.path, f"{error.where}: {error.reason}" if error.where else error.reason))
+        self._skipped.append(Skipped.of(error.path, error))
 
 
 def open_ply(path: Path, options: ReadOptions) -> PlyInput:
@@ -234,7 +238,7 @@ def open_ply(path: Path, options: ReadOptions) -> PlyInput:
         except BadFileError as error:
             if files.is_single:
                 raise
-            skipped.append(Skipped(error.path, f"{error.where}: {error.reason}" if error.where else error.reason))
+            skipped.append(Skipped.of(error.path, error))
     if not headers:
         raise BadFileError(path, f"none of its {len(files.files)} files can be read; the first: {skipped[0].reason}")
     first = next(iter(headers.values()))
@@ -292,6 +296,15 @@ def _not_kept(header: Header, place: str, kind: str) -> list[Skipped]:
     lists = [] if face is None or kind != names.MESH else [p.name for p in face.properties if p.count_type is not None]
     out += [Skipped(f"{place}, list {name} of faces", reason) for name in lists if name not in CORNERS]
     return out
+
+
+def _check_finite(points: Points, before: int, place: str) -> None:
+    """Refuse coordinates that a store cannot hold; `before` rows of the file were read before."""
+    if not np.isfinite(points.positions).all():
+        row = int(np.flatnonzero(~np.isfinite(points.positions).all(axis=1))[0])
+        raise BadFileError(
+            place, f"it is at {points.positions[row].tolist()}: expected finite numbers", f"vertex {before + row}"
+        )
 
 
 def _with_ids(points: Points, ids: NDArray[np.int64]) -> Points:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Steps", "add_steps", "find_steps", "map_back", "smallest_dtype"]
+__all__ = ["Steps", "add_steps", "find_steps", "map_back", "smallest_dtype", "survives_float32"]
 
 _BLOCK = 1 << 14  # rows whose float64 columns stay in the cache while one operation follows the other
 
@@ -86,6 +86,19 @@ def smallest_dtype(least: int, most: int) -> np.dtype[np.signedinteger]:
         for t in (np.int8, np.int16, np.int32, np.int64)
         if np.iinfo(t).min <= least <= most <= np.iinfo(t).max
     )
+
+
+def survives_float32(values: NDArray[np.float64]) -> bool:
+    """Whether all numbers, as people write them, are the same after being rounded to float32."""
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+    with np.errstate(over="ignore"):
+        rounded = values.astype(np.float32)
+    differ = rounded != values
+    if not differ.any():
+        return True
+    few = pa.array(rounded[differ])
+    return bool((few.cast(pa.string()).cast(pa.float64()).to_numpy() == values[differ]).all())
 
 
 def _rank(values: NDArray[np.float32]) -> NDArray[np.int32]:

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from zvview.convert.contract import Extras, Format, Incoming, ReadOptions, Skipped
 from zvview.convert.file_sets import FileSet, FoundFile, find_files
-from zvview.convert.swc_text import Nodes, SwcText, line_of, parse_lines, parse_many, stated_unit, survives_float32
+from zvview.convert.object_files import number_names, stated_unit
+from zvview.convert.rounding import survives_float32
+from zvview.convert.swc_text import Nodes, SwcText, line_of, parse_lines, parse_many
 from zvview.convert.swc_writing import LABELS, write_swc
 from zvview.errors import BadFileError, InvalidInputError, UnreachableError
 from zvview.format import names
@@ -56,7 +58,7 @@ class SwcInput:
         if len(labels) != 3:
             raise InvalidInputError(f"axes {labels}: SWC files have 3")
         self._found, self._options = found, options
-        self._ids = _object_ids(found.files)
+        self._ids = number_names([file.name.rpartition("/")[2] for file in found.files])
         self._unit = options.unit or stated_unit(_read(found.files[0]).comment)
         self.axes = tuple(Axis(label, "space", self._unit) for label in labels)
         self.attribute_specs: Mapping[str, AttributeSpec] = {
@@ -106,8 +108,7 @@ class SwcInput:
     def _skip(self, file: FoundFile, error: BadFileError | UnreachableError) -> None:
         if self._found.is_single:
             raise error
-        where, reason = (error.where, error.reason) if isinstance(error, BadFileError) else ("", str(error))
-        self._skipped.append(Skipped(file.place, f"{where}: {reason}" if where else reason))
+        self._skipped.append(Skipped.of(file.place, error))
 
     def _check_unit(self, text: SwcText, file: FoundFile) -> None:
         stated = stated_unit(text.comment)
@@ -201,21 +202,6 @@ def _read(file: FoundFile) -> SwcText:
         return SwcText.of(file.path.read_bytes())
     except OSError as error:
         raise UnreachableError(f"{file.place}: {error.strerror}") from error
-
-
-def _object_ids(files: Sequence[FoundFile]) -> list[int]:
-    """The number that is a file's name, if it is its alone, else one that is free."""
-    stems = [file.name.rpartition("/")[2] for file in files]
-    numbers = [int(s) if s.isdecimal() and s == str(int(s)) and int(s) < 1 << 63 else None for s in stems]
-    taken = {number for number in numbers if number is not None}
-    free = (number for number in range(len(files) + len(taken) + 1) if number not in taken)
-    seen: set[int] = set()
-    out = []
-    for number in numbers:
-        chosen = next(free) if number is None or number in seen else number
-        seen.add(chosen)
-        out.append(chosen)
-    return out
 
 
 def _find_parents(ids: NDArray[np.int64], parents: NDArray[np.int64], file: FoundFile) -> NDArray[np.int64]:

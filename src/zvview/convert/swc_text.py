@@ -18,6 +18,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from pyarrow import csv
 
+from zvview.convert.object_files import decode_text
 from zvview.errors import BadFileError
 
 __all__ = [
@@ -27,8 +28,6 @@ __all__ = [
     "line_of",
     "parse_lines",
     "parse_many",
-    "stated_unit",
-    "survives_float32",
 ]
 
 _csv: Any = csv  # pyarrow has no types
@@ -38,17 +37,6 @@ _INTEGERS = frozenset({"id", "label", "parent"})
 _TYPES = {name: _pa.int64() if name in _INTEGERS else _pa.float64() for name in _COLUMNS}
 _HEAD = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\n)*")
 _COMMENT = re.compile(rb"#[^\n]*")
-_UNIT_LINES = (
-    re.compile(r"^\s*units?\s*[:=]\s*(\S+)\s*$", re.IGNORECASE),
-    re.compile(r"^\s*all positions and radii in\s+(\S+?)\.?\s*$", re.IGNORECASE),
-)
-_UNITS = {
-    **dict.fromkeys(
-        ("um", "µm", "μm", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres"), "micrometer"
-    ),
-    **dict.fromkeys(("nm", "nanometer", "nanometers", "nanometre", "nanometres"), "nanometer"),
-    **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), "millimeter"),
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,7 +102,7 @@ class SwcText:
         if b"#" in body:
             lines += _COMMENT.findall(body)
             body = _COMMENT.sub(b"", body)
-        return cls("\n".join(_decode(line[1:]) for line in lines), _tidy(body))
+        return cls("\n".join(decode_text(line[1:]) for line in lines), _tidy(body))
 
     @property
     def width(self) -> int:
@@ -125,13 +113,6 @@ class SwcText:
     def count(self) -> int:
         """Number of nodes."""
         return self.body.count(b"\n")
-
-
-def _decode(line: bytes) -> str:
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError:
-        return line.decode("latin1")
 
 
 def _tidy(body: bytes) -> bytes:
@@ -212,13 +193,15 @@ def _lines(data: bytes) -> list[tuple[int, list[str]]]:
 
 def _number(name: str, text: str, place: str, line: int) -> float:
     """A value, which must be finite and, but for coordinates and radii, a whole number that int64 holds."""
+    is_digits = name in _INTEGERS and text.lstrip("+-").isdecimal()
     try:
-        value: float = int(text) if name in _INTEGERS and text.lstrip("+-").isdecimal() else float(text)
+        value: float = int(text) if is_digits else float(text)
     except ValueError as error:
         raise BadFileError(place, f"{name} is {text!r:.40}, expected a number", f"line {line}") from error
     if not abs(value) < np.inf:
         raise BadFileError(place, f"{name} is {text!r:.40}, expected a finite number", f"line {line}")
-    if name in _INTEGERS and (value != int(value) or abs(value) >= 1 << 63):
+    most = 1 << 63 if is_digits else 1 << 53  # from where on floats round
+    if name in _INTEGERS and (value != int(value) or abs(value) >= most):
         raise BadFileError(place, f"{name} is {text!r:.40}, expected a whole number", f"line {line}")
     return int(value) if name in _INTEGERS else value
 
@@ -226,26 +209,6 @@ def _number(name: str, text: str, place: str, line: int) -> float:
 def _nodes(columns: dict[str, NDArray[Any]]) -> Nodes:
     xyz = np.stack([columns[name] for name in "xyz"], axis=1)
     return Nodes(columns["id"], columns["label"], xyz, columns["radius"], columns["parent"])
-
-
-def stated_unit(comment: str) -> str | None:
-    """The unit that comments state in one of the known forms (``# units: nm``; that of SNT), or None."""
-    for line in comment.splitlines():
-        for form in _UNIT_LINES:
-            if (found := form.match(line)) and found[1].lower() in _UNITS:
-                return _UNITS[found[1].lower()]
-    return None
-
-
-def survives_float32(values: NDArray[np.float64]) -> bool:
-    """Whether all numbers, as people write them, are the same after being rounded to float32."""
-    with np.errstate(over="ignore"):
-        rounded = values.astype(np.float32)
-    differ = rounded != values
-    if not differ.any():
-        return True
-    few = _pa.array(rounded[differ])
-    return bool((few.cast(_pa.string()).cast(_pa.float64()).to_numpy() == values[differ]).all())
 
 
 def format_nodes(comment: str, nodes: Nodes, dtype: np.dtype[Any]) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from zvview.convert.appearing import appear
 from zvview.convert.contract import Outgoing
 from zvview.convert.file_sets import safe_names
-from zvview.convert.selecting import read_selected, selected_ids
-from zvview.convert.swc_text import Nodes, format_nodes, stated_unit
+from zvview.convert.object_files import chosen_ids, common_unit, kept_comments, object_names, with_unit
+from zvview.convert.selecting import read_selected
+from zvview.convert.swc_text import Nodes, format_nodes
 from zvview.errors import InvalidInputError
 from zvview.geometry.batches import Skeletons
 from zvview.geometry.trees import depth_first_order
@@ -43,15 +44,15 @@ def write_swc(path: Path, outgoing: Outgoing) -> None:
         There are no such objects or groups.
     ExistsError, UnreachableError, Cancelled
     """
-    unit = _unit_of(outgoing)
-    known = outgoing.level.object_ids
-    chosen = selected_ids(outgoing)
-    ids = chosen if chosen is not None else np.empty(0, np.int64) if known is None else known
+    unit = common_unit(outgoing, "SWC")
+    ids = chosen_ids(outgoing)
     is_file = path.suffix.lower() == ".swc"
     if is_file and len(ids) != 1:
         raise InvalidInputError(f"{path} holds one object, {len(ids)} are selected: choose one, or give a folder")
-    files = dict(zip(ids.tolist(), safe_names(_titles(outgoing, ids), ".swc", can_nest=True), strict=True))
-    comments = _comments(outgoing)
+    named = object_names(outgoing)
+    titles = [named.get(i, str(i)) for i in ids.tolist()]
+    files = dict(zip(ids.tolist(), safe_names(titles, ".swc", can_nest=True), strict=True))
+    comments = kept_comments(outgoing, "swc")
     if left_out := [name for name in outgoing.level.attribute_names if name not in _KNOWN]:
         warnings.warn(f"SWC files cannot hold the attributes {', '.join(left_out)}: left out", stacklevel=2)
     with appear(path) as aside:
@@ -63,49 +64,11 @@ def write_swc(path: Path, outgoing: Outgoing) -> None:
             for object_id, nodes in _split(batch, numbers):
                 place = aside if is_file else aside / files[object_id]
                 place.parent.mkdir(parents=True, exist_ok=True)
-                comment = _with_lines(comments.get(object_id, ""), unit, made_up)
-                place.write_bytes(format_nodes(comment, nodes, batch.positions.dtype))
+                lines = with_unit(comments.get(object_id, ""), unit)
+                lines += [f" label {number}: {name}" for number, name in made_up.items()]
+                place.write_bytes(format_nodes("\n".join(lines), nodes, batch.positions.dtype))
         if is_file and not aside.exists():
             raise InvalidInputError(f"{path}: nothing of object {ids[0]} is selected")
-
-
-def _unit_of(outgoing: Outgoing) -> str | None:
-    axes = outgoing.store.axes
-    units = {axis.unit for axis in axes}
-    if len(axes) != 3 or {axis.type for axis in axes} != {"space"} or len(units) > 1:
-        told = ", ".join(f"{axis.name} ({axis.type}, {axis.unit or 'no unit'})" for axis in axes)
-        raise InvalidInputError(f"axes {told}: SWC files have three axes of space in one unit")
-    return next(iter(units))
-
-
-def _titles(outgoing: Outgoing, ids: NDArray[np.int64]) -> list[str]:
-    """The name of each object, or its id."""
-    level = outgoing.level
-    titles = {int(i): str(i) for i in ids}
-    if "name" in level.object_attribute_names and level.object_ids is not None:
-        given = level.object_attribute("name")
-        if given.ndim == 1 and given.dtype.kind in "UO":
-            found = zip(level.object_ids.tolist(), given.tolist(), strict=True)
-            titles |= {i: str(name) for i, name in found if i in titles and name}
-    return [titles[int(i)] for i in ids]
-
-
-def _comments(outgoing: Outgoing) -> dict[int, str]:
-    """The comment of each object, as the files had it."""
-    kept = outgoing.store.headers.get("swc", {}).get("comments")
-    out: dict[int, str] = {}
-    for entry in kept if isinstance(kept, Sequence) else ():
-        if isinstance(entry, Mapping) and isinstance(objects := entry.get("objects"), Sequence):
-            out |= {i: str(entry.get("text", "")) for i in objects if type(i) is int}
-    return out
-
-
-def _with_lines(comment: str, unit: str | None, made_up: Mapping[int, str]) -> str:
-    lines = [comment] if comment else []
-    if unit is not None and stated_unit(comment) != unit:
-        lines.append(f" units: {unit}")
-    lines += [f" label {number}: {name}" for number, name in made_up.items()]
-    return "\n".join(lines)
 
 
 def _label_numbers(batch: Skeletons) -> tuple[NDArray[np.int64], dict[int, str]]:

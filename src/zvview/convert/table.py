@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from zvview.convert.contract import Format, Outgoing, ReadOptions
+from zvview.convert.table_input import OpenTable, Table, TableInput
 from zvview.convert.table_parquet import open_parquet_table
-from zvview.convert.table_reading import OpenTable, Table, TableInput, open_tables
+from zvview.convert.table_reading import open_tables
 from zvview.convert.table_text import open_text_table
 from zvview.convert.table_writing import write_parquet, write_text
 from zvview.format import names

@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+from zvview.convert.arrow_memory import memory_returned
 from zvview.convert.contract import ReadOptions
 from zvview.convert.table_types import Summary, is_text, summarize, value_type
 from zvview.errors import BadFileError, UnreachableError
 
 __all__ = ["METADATA_KEY", "ParquetTable", "open_parquet_table"]
+
+_PAGES_BYTES = 1 << 20  # of a column that are read at a time
 
 METADATA_KEY = b"zvview"
 """Under which a Parquet file keeps axes, units and roles of its columns, as JSON."""
@@ -49,7 +53,7 @@ class ParquetTable:
     def batches(self, types: dict[str, Any]) -> Iterator[Any]:
         """Record batches of the columns in `types`, in their order."""
         found = 0
-        with _explain(self.place), pq.ParquetFile(self.path) as file:
+        with memory_returned(), _open(self.path, self.place) as file:
             for batch in file.iter_batches(batch_size=self.batch_rows, columns=list(types)):
                 found += batch.num_rows
                 yield batch.select(list(types))
@@ -61,7 +65,15 @@ class ParquetTable:
         return f"row {row}"
 
     def find_missing(self, column: str) -> str:
-        """Why `column` cannot be an axis."""
+        """Place and value of the first row without a finite number in `column`, or why none has."""
+        kind = value_type(self.summaries[column].type)
+        before = 0
+        for batch in self.batches({column: kind}) if pa.types.is_integer(kind) or pa.types.is_floating(kind) else ():
+            is_good = pc.fill_null(pc.is_finite(batch.column(0)), False)
+            if (bad := pc.index(is_good, pa.scalar(False)).as_py()) >= 0:
+                value = batch.column(0)[bad].as_py()
+                return f"{self.where(before + bad)}: {'the value is missing' if value is None else value}"
+            before += batch.num_rows
         return f"its values are {self.summaries[column].type}"
 
 
@@ -77,7 +89,7 @@ def open_parquet_table(path: Path, place: str, options: ReadOptions) -> ParquetT
     """
     if not path.is_file():
         raise UnreachableError(f"{place}: there is no such file")
-    with _explain(place), pq.ParquetFile(path) as file:
+    with memory_returned(), _open(path, place) as file:
         schema = file.schema_arrow
         names = tuple(schema.names)
         if twice := [name for name in names if names.count(name) > 1]:
@@ -91,6 +103,13 @@ def open_parquet_table(path: Path, place: str, options: ReadOptions) -> ParquetT
             if _needs_look(schema.field(name).type):
                 found[name] = _look(file, name, batch_rows, options)
         return ParquetTable(path, place, names, batch_rows, rows, found, _own_metadata(schema, place))
+
+
+@contextmanager
+def _open(path: Path, place: str) -> Iterator[Any]:
+    """A file that is read page by page; by default pyarrow loads all of it before the first batch."""
+    with _explain(place), pq.ParquetFile(path, pre_buffer=False, buffer_size=_PAGES_BYTES) as file:
+        yield file
 
 
 def _needs_look(kind: Any) -> bool:

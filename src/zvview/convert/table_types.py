@@ -15,6 +15,8 @@ from zvview.errors import InvalidInputError
 __all__ = [
     "Summary",
     "as_integers",
+    "holds_large",
+    "is_rounded_by",
     "is_text",
     "is_time",
     "join_types",
@@ -42,6 +44,8 @@ class Summary:
     is_short : bool
         Of floats: every value is what the shortest text of its float32 neighbour says, so that float32 keeps all that
         the text of the file does.
+    is_finite : bool
+        Of floats: none is infinite or no number, though some may be missing.
     """
 
     type: Any
@@ -50,6 +54,7 @@ class Summary:
     least: int | None = None
     most: int | None = None
     is_short: bool = True
+    is_finite: bool = True
 
     def joined(self, other: Summary) -> Summary:
         """Of the rows of both."""
@@ -61,6 +66,7 @@ class Summary:
             min(ends, default=None),
             max(ends, default=None),
             self.is_short and other.is_short,
+            self.is_finite and other.is_finite,
         )
 
 
@@ -71,13 +77,30 @@ def value_type(kind: Any) -> Any:
 
 def summarize(column: Any, *, is_text_source: bool) -> Summary:
     """The summary of an array; whether floats are short is looked at only where the file is text."""
-    kind, least, most, is_short = column.type, None, None, True
+    kind, least, most, is_short, is_finite = column.type, None, None, True, True
     if (pa.types.is_integer(kind) or is_time(kind)) and len(column) > column.null_count:
         ends = pc.min_max(as_integers(column))
         least, most = ends["min"].as_py(), ends["max"].as_py()
     elif pa.types.is_floating(kind):
+        is_finite = bool(pc.all(pc.is_finite(column), min_count=0).as_py())
         is_short = is_text_source and _is_short(column.drop_null().to_numpy(zero_copy_only=False))
-    return Summary(kind, len(column), column.null_count, least, most, is_short)
+    return Summary(kind, len(column), column.null_count, least, most, is_short, is_finite)
+
+
+def holds_large(column: Any) -> bool:
+    """Whether floats of an array are so large that they may be whole numbers that were rounded."""
+    ends = pc.min_max(column)
+    least, most = ends["min"].as_py(), ends["max"].as_py()
+    return least is not None and not max(-least, most) < _FLOAT64_INTEGERS
+
+
+def is_rounded_by(own: Summary, joined: Any) -> bool:
+    """Whether integers of a file are rounded where its column is read as the type that holds those of other files."""
+    ends = [abs(end) for end in (own.least, own.most) if end is not None]
+    return (
+        bool(pa.types.is_integer(own.type) and pa.types.is_floating(joined))
+        and max(ends, default=0) > _FLOAT64_INTEGERS
+    )
 
 
 def is_text(kind: Any) -> bool:

@@ -147,8 +147,7 @@ class TractogramInput:
         except BadFileError as error:
             if self._found.is_single:
                 raise
-            where = f"{error.where}: " if error.where else ""
-            self._skipped.append(Skipped(file.place, where + error.reason))
+            self._skipped.append(Skipped.of(file.place, error))
             return
         self._columns, self._object_columns = vertex, of_objects
         self._skipped += source.left_out
