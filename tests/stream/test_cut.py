@@ -53,6 +53,19 @@ def test_cells_of_a_cut_lie_side_by_side(zooms: list[float]) -> None:
     assert area == pytest.approx(64.0**2)
 
 
+@settings(max_examples=40)
+@given(st.lists(st.floats(0.05, 20), min_size=2, max_size=12), st.floats(400, 30_000))
+def test_the_cut_within_the_budget_is_the_finest_of_all_limits(zooms: list[float], budget: float) -> None:
+    facts, tree = make_tree(EDGES)
+    rng = np.random.default_rng(len(zooms))
+    px = [rng.choice(zooms, len(level)) for level in tree]
+    cut = cut_at(tree, facts, px, budget=budget)
+    rule = splitting_of(tree, range(facts.ndim), facts.is_spatial)
+    limits = {4.0} | {limit for k in range(1, 4) for limit in (rule.bins[k] * px[k]).tolist() if limit > 4}
+    sizes = [cut_at(tree, facts, px, target=limit).predicted for limit in limits]
+    assert cut.predicted == max([size for size in sizes if size <= budget], default=min(sizes))
+
+
 @given(st.floats(0.1, 20), st.lists(st.floats(0.9, 1.1), min_size=1, max_size=10))
 def test_a_trembling_zoom_changes_levels_once_at_most(px: float, trembles: list[float]) -> None:
     facts, tree = make_tree(EDGES)

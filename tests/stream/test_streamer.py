@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import shutil
 import threading
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -335,13 +336,15 @@ def test_a_damaged_cell_of_links_or_pieces_costs_no_more_than_it_must(
     assert 0 < len(update.batch) <= 3000 + 200 and update.status.notes
 
 
-def test_a_level_whose_metadata_is_damaged_is_left_out_and_named(stream: Start, receiver: Receiver) -> None:
+@pytest.mark.parametrize("path", ["1/vertices/zarr.json", "0/vertex_attributes/type/zarr.json"])
+def test_a_level_whose_metadata_is_damaged_is_left_out_and_named(path: str, stream: Start, receiver: Receiver) -> None:
     place: dict[str, bytes] = {}
     build(place)
-    place["1/vertices/zarr.json"] = b"{"
-    update = receiver.settled(stream(opened(place)).look(whole(1e-3)))
+    place[path] = b"{"
+    level = path[0]
+    update = receiver.settled(stream(opened(place)).look(whole(1e-3 if level == "1" else 100.0)))
     assert len(update.batch) > 0
-    assert any("level 1 is left out" in note for note in update.status.notes)
+    assert any(f"level {level} is left out" in note for note in update.status.notes)
 
 
 def test_a_source_that_is_out_of_reach_is_reported_and_asked_again(
@@ -400,6 +403,36 @@ def test_a_source_that_stalls_is_reported_and_given_up_and_the_streamer_goes_on(
     gate.opened.set()
 
 
+def test_closing_without_waiting_returns_at_once_while_a_read_hangs(points: Any, gate: Gate, stream: Start) -> None:
+    gate.heeds_cancel = False
+
+    def before(keys: Sequence[str], cancel: CancelToken | None) -> None:
+        if cancel is not None:
+            gate(keys, None)
+
+    streamer = stream(Store(Source(points, before)))
+    streamer.look(whole())
+    assert gate.reached.wait(PATIENCE_S)
+    begun = time.perf_counter()
+    streamer.close(wait=False)
+    assert time.perf_counter() - begun < 0.5
+    streamer.close(wait=False)
+
+
+def test_the_first_picture_of_ten_times_as_many_points_reads_no_more(stream: Start, receiver: Receiver) -> None:
+    read = []
+    for size in (20_000, 200_000):
+        place: dict[str, bytes] = {}
+        build(place, size=size, chunk_shape=(125.0,) * 3)
+        streamer = stream(opened(place))
+        generation = streamer.look(whole(1e-3))
+        assert receiver.settled(generation).levels != (0,)
+        read.append(streamer.stats.bytes_read)
+        streamer.close()
+        receiver.updates.clear()
+    assert 0 < read[1] <= 2 * read[0]
+
+
 def test_a_store_that_vanishes_leaves_the_streamer_alive(tmp_path: Path, stream: Start, receiver: Receiver) -> None:
     place = tmp_path / "a.zarrvectors"
     build(place)
@@ -408,8 +441,9 @@ def test_a_store_that_vanishes_leaves_the_streamer_alive(tmp_path: Path, stream:
     kept = tmp_path / "kept"
     place.rename(kept)
     generation = streamer.look(whole(100.0))
-    told = receiver.wait(lambda u: u.generation == generation)
-    assert told.batch is first.batch or len(told.batch)
+    told = receiver.wait(lambda u: u.generation == generation and u.status.problem is not None)
+    assert told.batch is first.batch and not told.is_settled
+    assert told.status.problem is not None and "no zarr.json" in told.status.problem and not told.status.notes
     kept.rename(place)
     streamer.retry()
     assert len(receiver.settled(generation).batch) == 20_000

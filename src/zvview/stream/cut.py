@@ -8,8 +8,9 @@ perspective near regions are split further than far ones.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,6 @@ __all__ = ["Cut", "Splitting", "choose_cut", "extend_cut", "needed_cells", "spli
 
 Masks = tuple[NDArray[np.bool_], ...]
 
-_HALVINGS = 24
 _NUDGE = 1 + 1e-4  # parts levels with the same bins, so that a budget can fall between them
 
 
@@ -132,16 +132,10 @@ def choose_cut(
         cut = search.cut(target_px, floor)
         if search.fits(cut, budget):
             return cut
-    low, high = np.log(target_px), np.log(max(search.largest_error, target_px) * 2 * (1 + hysteresis))
-    best = search.cut(float(np.exp(high)), len(tree))
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        cut = search.cut(float(np.exp(middle)), len(tree))
-        if search.fits(cut, budget):
-            best, high = cut, middle
-        else:
-            low = middle
-    return best
+    none = len(tree)
+    limits = search.limits_above(target_px)
+    at = bisect_left(limits, True, key=lambda limit: search.fits(search.cut(limit, none), budget))
+    return search.cut(limits[min(at, len(limits) - 1)], none)
 
 
 def extend_cut(
@@ -180,12 +174,17 @@ class _Search:
     slack: float
     is_uniform: bool
     locked: int | None
+    _errors: list[NDArray[np.float64]] = field(init=False)
 
-    @property
-    def largest_error(self) -> float:
-        """The greatest error of any cell, in pixels."""
+    def __post_init__(self) -> None:
         pairs = zip(self.rule.bins.tolist(), self.px_per_unit, strict=True)
-        return max(float(edge) * float(px.max(initial=0)) for edge, px in pairs)
+        self._errors = [edge * px / self._scale(k) for k, (edge, px) in enumerate(pairs)]
+
+    def limits_above(self, target_px: float) -> list[float]:
+        """All limits from the target on that make a difference, ascending: the errors of the cells in view."""
+        errors = [error[seen] for error, seen in zip(self._errors[1:], self.seen[1:], strict=True)]
+        found = np.unique(np.concatenate([[target_px], *errors]))
+        return [float(limit) for limit in found[found >= target_px]]
 
     def cut(self, limit_px: float, floor: int) -> Cut:
         """The cut whose cells have no greater error; free splits are made at levels from `floor` on."""
@@ -199,8 +198,7 @@ class _Search:
             if self.locked is not None or (self.rule.is_free[k] and k >= floor):
                 split[k] = reached[k].copy()
             else:
-                error = self.rule.bins[k] * self.px_per_unit[k]
-                split[k] = reached[k] & (error > limit_px * self._scale(k))
+                split[k] = reached[k] & (self._errors[k] > limit_px)
             cells[k] = reached[k] & ~split[k]
             parent = self.tree[k - 1].parent
             reached[k - 1] = split[k][parent] & self.seen[k - 1]

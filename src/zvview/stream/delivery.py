@@ -89,7 +89,7 @@ class Delivery:
         if scene is None and self._painted is None and problem is None:
             return None
         is_settled = scene is not None and scene.plan.view is request.view and scene.is_complete
-        is_same = scene is None or (self._painted is not None and _is_same(scene, self._painted))
+        is_same = scene is None or self._shows(scene)
         status = self._status(scene, problem, notes)
         if is_same and self._last == (request.generation, is_settled, status):
             return None
@@ -117,6 +117,12 @@ class Delivery:
         self._receive(Update(request.generation, self._picture.batch, is_settled, status))
         return None
 
+    def _shows(self, scene: Scene) -> bool:
+        """Whether the picture at hand is that of `scene`, too."""
+        if self._painted is None or not _is_same(scene, self._painted):
+            return False
+        return not self._picture.is_cut or scene.plan.view == self._painted.plan.view
+
     def _count(self, request: Request, scene: Scene | None, is_settled: bool) -> None:
         now = time.perf_counter()
         ledger = self._ledger
@@ -141,7 +147,13 @@ class Delivery:
                 notes=tuple(notes),
             )
         facts = scene.holdings.facts
-        said = [*notes, *scene.plan.notes, *lacking_notes(facts, picture.levels, scene.plan.view), *facts.notes]
+        said = [
+            *notes,
+            *scene.plan.notes,
+            *picture.notes,
+            *lacking_notes(facts, picture.levels, scene.plan.view),
+            *facts.notes,
+        ]
         said = list(dict.fromkeys(said))
         if len(said) > _MOST_NOTES:
             said = [*said[:_MOST_NOTES], f"and {len(said) - _MOST_NOTES} more notes"]
@@ -156,6 +168,7 @@ class Delivery:
             facts.level_count,
             problem,
             tuple(said),
+            scene.plan.is_limited,
         )
 
 
@@ -165,6 +178,7 @@ def _is_same(scene: Scene, painted: Scene) -> bool:
     return (
         scene.holdings is painted.holdings
         and (view is shown or (view.filter == shown.filter and _are_equal(view, shown)))
+        and view.budget_vertices == shown.budget_vertices
         and scene.frame.shows(painted.frame)
     )
 

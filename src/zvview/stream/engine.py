@@ -94,12 +94,12 @@ class Engine:
         """The latest snapshot."""
         return self._statistics
 
-    def close(self) -> None:
-        """End all threads and let go of everything; no update comes once this has returned."""
+    def close(self, *, wait: bool = True) -> None:
+        """End all threads and let go of everything; no update comes once this has returned, if it is to `wait`."""
         with self._wake:
             self._inbox.is_closed = True
             self._wake.notify()
-        if threading.current_thread() is not self._thread:
+        if wait and threading.current_thread() is not self._thread:
             self._thread.join(2 * _CLOSING_S)
 
     def _hand_in(self, job: Job) -> None:
@@ -179,7 +179,7 @@ class Engine:
         if self._reads.take_in(holdings, job, job.purpose):
             self._scene = None
             self._knowledge.begin()
-        return job.result is not None
+        return True
 
     def _follow(self, is_changed: bool) -> float | None:
         """Bring the plan and the frame up to the latest view; returns when to try again what failed."""
@@ -196,7 +196,7 @@ class Engine:
             self._ledger.cache_hits += there
             self._ledger.cache_misses += len(plan.order) - there
         elif is_changed:
-            is_known = holdings.is_indexed and not holdings.is_reach_new
+            is_known = holdings.is_indexed and not holdings.is_reach_new and not before.is_guessed
             plan = before if is_known else self._plan(holdings, request.view, before)
         else:
             return None

@@ -15,7 +15,7 @@ from zvview.format.attributes import AttributeMetadata
 from zvview.format.grid import ChunkTable
 from zvview.store.index_view import IndexView, read_index
 from zvview.store.level import Level
-from zvview.store.reading.reader import LevelReader
+from zvview.store.reading.reader import LevelReader, ReadOptions
 from zvview.store.store import Store
 
 __all__ = ["LevelFacts", "StoreFacts", "are_alike", "gather_facts"]
@@ -168,6 +168,9 @@ def _level_facts(
     level: Level, reader: LevelReader, finest: LevelReader, index: IndexView | None, wanted: tuple[str, ...] | None
 ) -> LevelFacts:
     own = reader.attributes
+    reader.families(ReadOptions(()))  # what all reads need: a level that lacks it is better left out as a whole
+    if reader.is_linked or reader.has_true_bridges:
+        reader.links()
     lacks = [n for n in finest.attributes if n not in own and (wanted is None or n in wanted)]
     if _is_connected(finest) and not _is_connected(reader):
         lacks.append("links")

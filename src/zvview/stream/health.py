@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["SourceHealth"]
+from zvview.errors import NotZarrVectorsError, UnreachableError
+
+__all__ = ["SOURCE_FAILURES", "SourceHealth"]
+
+SOURCE_FAILURES: Final = (UnreachableError, OSError, NotZarrVectorsError)
+"""What speaks of the source, not of a chunk: it may pass. A store that was open and is none has been moved away."""
 
 _LONGEST_WAIT = 30.0  # seconds
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from zvview.stream.cache import ByteCache, Key
 from zvview.stream.cells import build_cells
 from zvview.stream.cut import Masks, splitting_of
 from zvview.stream.facts import StoreFacts, are_alike
+from zvview.stream.in_view import LARGE_CHUNK, sample_of
 from zvview.stream.parts import ChunkPart
 from zvview.stream.plan import Limits
 from zvview.stream.predictions import Predictions
@@ -23,6 +25,7 @@ __all__ = ["ABSENT", "COMING", "HELD_BACK", "THERE", "Holdings"]
 ABSENT, COMING, THERE, HELD_BACK = range(4)
 """States of a chunk; what is held back is not read until the view changes."""
 
+_MOST_SAMPLES = 512  # 12 kB each
 _PLAN_SHARE = 0.6  # of the cache for one view: the old one stays until the new one is whole
 
 
@@ -38,6 +41,7 @@ class Holdings:
         self.is_alone = np.zeros(sum(len(level.chunks) for level in facts.levels), bool)
         self._settings = settings
         self._margins = [np.zeros(facts.ndim) for _ in facts.levels]
+        self._samples: OrderedDict[Key, NDArray[np.floating]] = OrderedDict()
         self._spans = tuple(np.empty((0, 2), np.int64) for _ in facts.levels)
         self.is_reach_new = False
         self.is_reach_known = facts.kind == names.POINT_CLOUD
@@ -59,6 +63,7 @@ class Holdings:
             self.most_bytes,
             Reach(tuple(self._margins), self._spans),
             self._settings.hysteresis,
+            self._samples,
         )
 
     def numbers_of(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -137,6 +142,7 @@ class Holdings:
         """Keep a chunk that arrived; returns how many had to go, None where there is no room for it."""
         self.predictions.learn(*key, len(part), part.nbytes)
         self._learn_reach(key[0], part)
+        self._take_sample(key, part)
         gone = self.cache.put(key, part, lambda k: self.is_needed(k) or bool(self._shown[self.number_of(k)]))
         if gone is None and self.is_needed(key):
             gone = self.cache.put(key, part, self.is_needed)
@@ -155,6 +161,14 @@ class Holdings:
             if (longest > self._margins[level]).any():
                 self._margins[level] = np.maximum(self._margins[level], longest)
                 self.is_reach_new = True
+
+    def _take_sample(self, key: Key, part: ChunkPart) -> None:
+        """Samples outlast their chunks: else one that is too crowded to be shown would be read again and again."""
+        if len(part) >= LARGE_CHUNK:
+            self._samples[key] = sample_of(part.positions)
+            self._samples.move_to_end(key)
+            if len(self._samples) > _MOST_SAMPLES:
+                self._samples.popitem(last=False)
 
     def set_spans(self, spans: Sequence[NDArray[np.int64]]) -> None:
         """Take in which chunks links join that are no neighbours, as far as is known."""
@@ -183,4 +197,5 @@ class Holdings:
     def close(self) -> None:
         """Let go of everything."""
         self.cache.clear()
+        self._samples.clear()
         self._state[:] = ABSENT

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zvview.errors import Cancelled, UnreachableError
+from zvview.errors import Cancelled
 from zvview.store.store import Store
 from zvview.stream.facts import StoreFacts, gather_facts
 from zvview.stream.filtering import Filter
-from zvview.stream.health import SourceHealth
+from zvview.stream.health import SOURCE_FAILURES, SourceHealth
 from zvview.stream.holdings import Holdings
 from zvview.stream.jobs import Job, Jobs
 from zvview.stream.reach import find_spans
@@ -127,7 +127,7 @@ class Knowledge:
                 self.notes[f"links that lead past chunks may be missing: {job.error}"] = None
             holdings.set_spans(() if job.result is None else job.result)
             return False
-        elif isinstance(job.error, UnreachableError | OSError):
+        elif isinstance(job.error, SOURCE_FAILURES):
             self._health.fail(str(job.error), time.perf_counter())
         elif isinstance(purpose, _Restricting):
             self._filter, self.restriction = purpose.filter, job.result

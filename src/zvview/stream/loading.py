@@ -211,7 +211,10 @@ class _Split:
         first = self._end_chunks[:, 0]
         is_inner = (self._end_chunks == first[:, None]).all(axis=1) & (first >= 0)
         self._inner = _grouped(np.flatnonzero(is_inner), first[is_inner], count)
-        self._crossing = _grouped(*_touched(self._end_chunks, np.flatnonzero(~is_inner)), count)
+        crossing = np.flatnonzero(~is_inner)
+        self._crossing = _grouped(*_touched(self._end_chunks, crossing), count)
+        self._extents = np.zeros((len(links), around.own.positions.shape[1]))
+        self._extents[crossing] = self._extents_of(links[crossing])
 
     def parts(self, coords: NDArray[np.int64]) -> list[ChunkPart]:
         """One for each of `coords`; empty where the chunk could not be read."""
@@ -244,10 +247,9 @@ class _Split:
         if not len(records):
             return None
         rows = self._links[records]
-        away = np.unique(rows[self._end_chunks[records] != at])
-        keys = self._keys[away]
-        order = np.argsort(keys, kind="stable")
-        away = away[order]
+        away = rows[self._end_chunks[records] != at]
+        keys, first = np.unique(self._keys[away], return_index=True)
+        away = away[first]
         count = len(self._own.positions)
         positions = np.empty((len(away), self._own.positions.shape[1]), self._own.positions.dtype)
         near = away < count
@@ -257,20 +259,17 @@ class _Split:
         values = {n: self._gathered(n, v, away) for n, v in self._values.items()}
         link_values = {n: v[records] for n, v in self._link_values.items()}
         far = self._frame.to_world(positions)
-        return Crossing(self._keys[rows], link_values, keys[order], far, values, self._extent(rows))
+        return Crossing(self._keys[rows], link_values, keys, far, values, self._extents[records].max(axis=0))
 
-    def _extent(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The longest extent on each axis of links given by rows that count through chunks and neighbours."""
+    def _extents_of(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The extent on each axis of links (M, L) given by rows that count through chunks and neighbours, (M, D)."""
         own = self._own.positions
-        lo, hi = np.full((len(rows), own.shape[1]), np.inf), np.full((len(rows), own.shape[1]), -np.inf)
-        for end in rows.T:
-            near = end < len(own)
-            at = np.empty((len(end), own.shape[1]))
-            at[near] = own[end[near]]
-            if self._others is not None:
-                at[~near] = self._others.positions[end[~near] - len(own)]
+        both = own if self._others is None else np.concatenate((own, self._others.positions))
+        lo = hi = both[rows[:, 0]].astype(np.float64)
+        for end in rows.T[1:]:
+            at = both[end]
             lo, hi = np.minimum(lo, at), np.maximum(hi, at)
-        return np.asarray((hi - lo).max(axis=0))
+        return np.asarray(hi - lo)
 
     def _gathered(self, name: str, own: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
         """Values of an attribute at rows that count through the chunks and their neighbours."""

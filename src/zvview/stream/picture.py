@@ -12,6 +12,7 @@ from zvview.geometry.batches import Batch
 from zvview.geometry.select import clip_to_box
 from zvview.stream.facts import StoreFacts
 from zvview.stream.filtering import apply_filter
+from zvview.stream.in_view import clip_to_view, fit_to_budget
 from zvview.stream.parts import ChunkPart, join_parts
 from zvview.stream.view import ViewState
 
@@ -29,11 +30,16 @@ class Picture:
         Vertices before filter and slab.
     levels : tuple of int
         Numbers of the levels it comes from.
+    is_cut : bool
+        Whether it holds only what is in view: of large chunks the whole would be more than the budget.
+    notes : tuple of str
     """
 
     batch: Batch
     loaded: int
     levels: tuple[int, ...]
+    is_cut: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def paint(
@@ -49,7 +55,7 @@ def paint(
     facts : StoreFacts
     levels : sequence of (rows, parts)
     view : ViewState
-        Its filter and slab are applied.
+        Its filter and slab are applied; where that leaves more than its budget, what lies out of view is cut off.
     objects : (n,) int64 array or None
         The only objects that the filter lets pass.
     """
@@ -60,8 +66,16 @@ def paint(
     slab = view.slab
     if slab is not None and loaded:
         batch = clip_to_box(batch, *slab)
+    budget = view.budget_vertices
+    notes: list[str] = []
+    is_cut = len(batch) > budget
+    if is_cut:
+        whole = clip_to_view(batch, view, budget)
+        batch = fit_to_budget(whole, budget)
+        if batch is not whole:
+            notes.append("only some of the points in view are shown: all would be more than the budget allows")
     shown = [level.number for level, (rows, _) in zip(facts.levels, levels, strict=True) if len(rows)]
-    return Picture(batch, loaded, tuple(shown))
+    return Picture(batch, loaded, tuple(shown), is_cut, tuple(notes))
 
 
 def lacking_notes(facts: StoreFacts, levels: Sequence[int], view: ViewState) -> list[str]:

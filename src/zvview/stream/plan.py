@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zvview.stream.cache import Key
 from zvview.stream.cells import CellLevel
 from zvview.stream.cut import Cut, Masks, Splitting, choose_cut, extend_cut, needed_cells
+from zvview.stream.in_view import LARGE_CHUNK, visible_shares
 from zvview.stream.reach import Reach, reaching_in
-from zvview.stream.seeing import distances, px_per_unit, see_chunks, seen_cells, slab_shares
+from zvview.stream.seeing import distances, is_inside, px_per_unit, see_chunks, seen_cells, slab_shares
 from zvview.stream.view import ViewState, widened
 
 __all__ = ["Limits", "Plan", "plan_ahead", "plan_view"]
 
 Order = NDArray[np.int64]
 """(W, 2): index of the level and row of the chunk, in the order of reading."""
+
+_MOST_SAMPLED = 128  # chunks of a level of which is told how much is in view; the largest that are partly out of it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +39,8 @@ class Limits:
     reach : Reach
         How far links lead out of chunks.
     hysteresis : float
+    samples : mapping of (index of the level, row) to (n, D) array
+        Positions of some vertices of large chunks, as far as these were read.
     """
 
     rule: Splitting
@@ -43,6 +49,7 @@ class Limits:
     most_bytes: float
     reach: Reach
     hysteresis: float = 0.25
+    samples: Mapping[Key, NDArray[np.floating]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +73,8 @@ class Plan:
     stand_ins : int
         How many of the first rows of `order` stand in until the others are there.
     notes : tuple of str
+    is_guessed : bool
+        Whether it counts on large chunks that were not read to be filled evenly: what they hold may change it.
     """
 
     view: ViewState
@@ -77,6 +86,12 @@ class Plan:
     order: Order
     stand_ins: int
     notes: tuple[str, ...] = ()
+    is_guessed: bool = False
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the budget, or the cache, keeps finer levels out that the view has pixels for."""
+        return self.view.locked_level is None and (self.cut.limit_px > self.view.target_error_px or self.cut.floor > 0)
 
 
 def plan_view(
@@ -101,11 +116,12 @@ def plan_view(
     """
     chunks = see_chunks(tree, view, allowed)
     seen = seen_cells(tree, chunks)
-    cut = _cut(tree, view, limits, chunks, seen, before)
+    expected, is_guessed = _expected(tree, view, limits, chunks)
+    cut = _cut(tree, view, limits, chunks, seen, expected, before)
     needed = _chunks_of(tree, chunks, needed_cells(tree, cut.cells))
     notes: list[str] = []
     if cut.predicted > view.budget_vertices or _bytes_of(needed, limits) > limits.most_bytes:
-        needed, cut = _nearest(tree, view, limits, needed, cut, notes)
+        needed, cut = _nearest(tree, view, limits, needed, expected, cut, notes)
     top = len(tree) - 1
     first = np.zeros((0, 2), np.int64)
     if not needed[top].any() and len(cut.levels):
@@ -117,7 +133,8 @@ def plan_view(
         beyond, after = _beyond(tree, view, limits, chunks, cut, allowed, notes)
         order = np.concatenate((order, after))
         needed = tuple(a | b for a, b in zip(needed, beyond, strict=True))
-    return Plan(view, cut, chunks, seen, needed, beyond, np.concatenate((first, order)), len(first), tuple(notes))
+    order = np.concatenate((first, order))
+    return Plan(view, cut, chunks, seen, needed, beyond, order, len(first), tuple(notes), is_guessed)
 
 
 def plan_ahead(
@@ -142,14 +159,35 @@ def plan_ahead(
     return _ordered(tree, goal, [True] * len(tree), fresh)
 
 
+def _expected(
+    tree: Sequence[CellLevel], view: ViewState, limits: Limits, chunks: Masks
+) -> tuple[list[NDArray[np.float64]], bool]:
+    """Vertices expected in view of each chunk, by level, and whether some are a guess.
+
+    Where whole chunks are more than the budget it matters how much of the largest is in view.
+    """
+    out, is_guessed = [], False
+    for k, level in enumerate(tree):
+        counts = np.where(chunks[k], limits.vertices[k] * slab_shares(level, view), 0.0)
+        if counts.sum() > view.budget_vertices:
+            rows = np.flatnonzero(chunks[k] & (limits.vertices[k] >= LARGE_CHUNK) & ~is_inside(level, view))
+            rows = rows[np.argsort(-counts[rows], kind="stable")[:_MOST_SAMPLED]]
+            counts[rows] = limits.vertices[k][rows] * visible_shares(level, rows, view, limits.samples, k)
+            is_guessed |= any((k, row) not in limits.samples for row in rows.tolist())
+        out.append(counts)
+    return out, is_guessed
+
+
 def _cut(
-    tree: Sequence[CellLevel], view: ViewState, limits: Limits, chunks: Masks, seen: Masks, before: Plan | None
+    tree: Sequence[CellLevel],
+    view: ViewState,
+    limits: Limits,
+    chunks: Masks,
+    seen: Masks,
+    expected: Sequence[NDArray[np.float64]],
+    before: Plan | None,
 ) -> Cut:
-    share = [slab_shares(level, view) for level in tree]
-    weights = [
-        _per_cell(level, np.where(mask, counts * part, 0.0))
-        for level, mask, counts, part in zip(tree, chunks, limits.vertices, share, strict=True)
-    ]
+    weights = [_per_cell(level, counts) for level, counts in zip(tree, expected, strict=True)]
     numbers = [level.facts.number for level in tree]
     cut = choose_cut(
         tree,
@@ -170,7 +208,7 @@ def _cut(
     smaller = replace(view, budget_vertices=max(1, int(cut.predicted * 0.8)))
     if cut.levels[0] == len(tree) - 1 or cut.predicted <= 1:
         return cut
-    return _cut(tree, smaller, limits, chunks, seen, before)
+    return _cut(tree, smaller, limits, chunks, seen, expected, before)
 
 
 def _chunks_of(tree: Sequence[CellLevel], chunks: Masks, cells: Masks) -> Masks:
@@ -199,13 +237,18 @@ def _ordered(tree: Sequence[CellLevel], view: ViewState, levels: Sequence[bool],
 
 
 def _nearest(
-    tree: Sequence[CellLevel], view: ViewState, limits: Limits, needed: Masks, cut: Cut, notes: list[str]
+    tree: Sequence[CellLevel],
+    view: ViewState,
+    limits: Limits,
+    needed: Masks,
+    expected: Sequence[NDArray[np.float64]],
+    cut: Cut,
+    notes: list[str],
 ) -> tuple[Masks, Cut]:
     """What of a cut that is too large fits, from the middle outward, one chunk at least."""
     order = _ordered(tree, view, [True] * len(tree), needed)
-    counts = np.array([limits.vertices[k][row] * 1.0 for k, row in order.tolist()])
-    shares = np.array([slab_shares(level, view).mean() if len(level.chunk_lo) else 1.0 for level in tree])
-    spent = np.cumsum(counts * shares[order[:, 0]])
+    counts = np.array([limits.vertices[k][row] for k, row in order.tolist()])
+    spent = np.cumsum([expected[k][row] for k, row in order.tolist()])
     size = np.cumsum(counts * limits.bytes_per_vertex[order[:, 0]])
     fits = (spent <= view.budget_vertices) & (size <= limits.most_bytes)
     fits[:1] = True

@@ -98,10 +98,17 @@ class Projection:
         right, upward, onward = ((float(v[0]), float(v[1]), float(v[2])) for v in (r, u, d))
         return cls(axes, center, right, upward, onward, zoom_px_per_unit, canvas_px, distance)
 
-    def project(self, points: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Pixels (N, 2) as (x, y) of world points (N, 3), and pixels per unit (N,); NaN behind the eye."""
+    def project(
+        self, points: NDArray[np.floating], *, is_clamped: bool = False
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Pixels (N, 2) as (x, y) of world points (N, 3), and pixels per unit (N,).
+
+        Behind the eye both are NaN, or with `is_clamped` those of a point right in front of it.
+        """
         p = np.asarray(points, np.float64) - self.center
         depth = self._depth(p @ np.array(self.forward))
+        if is_clamped:
+            depth = np.maximum(depth, _NEAR)
         scale = np.full(len(p), np.nan)
         np.divide(self.zoom_px_per_unit, depth, out=scale, where=depth > 0)
         height, width = self.canvas_px

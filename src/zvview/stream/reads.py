@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.errors import Cancelled, ConflictError, UnreachableError
+from zvview.errors import Cancelled, ConflictError
 from zvview.format import names
 from zvview.store.store import Store
 from zvview.stream.cache import Key
 from zvview.stream.facts import StoreFacts, are_alike
-from zvview.stream.health import SourceHealth
+from zvview.stream.health import SOURCE_FAILURES, SourceHealth
 from zvview.stream.holdings import ABSENT, COMING, Holdings
 from zvview.stream.jobs import Job, Jobs
 from zvview.stream.ledger import Ledger
@@ -169,7 +169,7 @@ class Reads:
         self._ledger.reads_failed += 1
         if isinstance(job.error, ConflictError):
             return True
-        if isinstance(job.error, UnreachableError | OSError):
+        if isinstance(job.error, SOURCE_FAILURES):
             self._health.fail(str(job.error), now)
         elif len(group.keys) > 1:
             for key in group.keys:

@@ -11,7 +11,7 @@ from zvview.stream.cells import CellLevel
 from zvview.stream.cut import Masks
 from zvview.stream.view import ViewState
 
-__all__ = ["distances", "px_per_unit", "see_boxes", "see_chunks", "seen_cells", "slab_shares"]
+__all__ = ["distances", "is_inside", "px_per_unit", "see_boxes", "see_chunks", "seen_cells", "slab_shares"]
 
 
 def see_boxes(view: ViewState, lo: NDArray[np.float64], hi: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -29,6 +29,14 @@ def see_chunks(tree: Sequence[CellLevel], view: ViewState, allowed: Masks | None
     """Which chunks of each level are in view, of those that are allowed."""
     seen = [see_boxes(view, level.chunk_lo, level.chunk_hi) for level in tree]
     return tuple(seen) if allowed is None else tuple(a & b for a, b in zip(seen, allowed, strict=True))
+
+
+def is_inside(level: CellLevel, view: ViewState) -> NDArray[np.bool_]:
+    """Which chunks of a level, (C,), are in view as a whole; through a camera that is not told of any."""
+    if view.projection is not None:
+        return np.zeros(len(level.chunk_lo), bool)
+    lo, hi = view.box
+    return np.asarray(((level.chunk_lo >= lo) & (level.chunk_hi <= hi)).all(axis=1))
 
 
 def seen_cells(tree: Sequence[CellLevel], chunks: Masks) -> Masks:

@@ -77,9 +77,16 @@ class Streamer:
         """Counters so far, as a value that does not change."""
         return self._engine.statistics
 
-    def close(self) -> None:
-        """End all threads and free the memory; no update comes once this has returned, unless called from one."""
-        self._finalizer()
+    def close(self, *, wait: bool = True) -> None:
+        """End all threads and free the memory; no update comes once this has returned, unless called from one.
+
+        Parameters
+        ----------
+        wait : bool
+            Without it this returns at once: the threads end by themselves, and an update may still be on its way.
+        """
+        self._finalizer.detach()
+        self._engine.close(wait=wait)
 
     def __enter__(self) -> Self:
         return self

@@ -33,6 +33,8 @@ class Status:
         Why nothing arrives: a source that is out of reach or does not answer. Reading goes on by itself.
     notes : tuple of str
         Damaged cells that were left out, what a level lacks, what the budget cuts off.
+    is_limited : bool
+        Whether the budget, or the cache, keeps finer levels out that the view has pixels for.
     """
 
     vertices_shown: int = 0
@@ -45,12 +47,14 @@ class Status:
     level_count: int = 0
     problem: str | None = None
     notes: tuple[str, ...] = ()
+    is_limited: bool = False
 
     def __str__(self) -> str:
         level = "+".join(map(str, self.levels)) or "-"
+        limit = ", the budget allows no finer one" if self.is_limited else ""
         total = "" if self.vertices_total is None else f" of {_short(self.vertices_total)}"
         parts = [
-            f"level {level} of {self.level_count}",
+            f"level {level} of {self.level_count}{limit}",
             f"{_short(self.vertices_shown)}{total} vertices",
             f"{self.chunks_ready} of {self.chunks_wanted} chunks",
             f"{self.bytes_shown / 1e6:.3g} MB",
