@@ -1,6 +1,6 @@
 # make test    set up .venv and run everything: lint, format, types, tests
 # make lint    the first three only
-# make demo    a first look at real data
+# make demo    set up .venv and open real neurons in napari; without a display, play and keep pictures
 # make docs    the documentation, into site/
 # make bench   the benchmarks
 # make clean   remove what these made
@@ -13,7 +13,7 @@ export PYTHONUTF8 = 1
 # not the user's own settings
 export NAPARI_CONFIG := $(CURDIR)/.venv/napari.yaml
 
-# Tests and demo read their geometry as files; without their dependencies, since nothing of them is imported.
+# Tests and samples read their geometry as files; without their dependencies, since nothing of them is imported.
 REAL_DATA := dipy==1.12.1 navis==1.12.0
 
 .DEFAULT_GOAL := test
@@ -31,8 +31,8 @@ lint: $(READY)
 	@echo "mypy"
 	@$(PYTHON) -m mypy --no-error-summary
 
-demo: $(READY)-demo
-	@$(PYTHON) demos/first_look.py
+demo: $(READY)
+	@$(PYTHON) -m zvview demo
 
 docs: $(READY)
 	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet --strict

@@ -17,19 +17,24 @@ find_python() {
 
 can_make_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
 
+# Fails, and says what is missing, where it may not install.
 install_system_packages() {
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-        echo "zvview needs Python >= 3.11 with the venv module (on Debian: apt-get install $*)" >&2
-        exit 1
+        echo "missing system packages (on Debian: apt-get install" "$@)" >&2
+        return 1
     fi
-    echo "installing system packages: $*"
+    echo "installing system packages:" "$@"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
-    python=$(find_python) || { install_system_packages python3 python3-venv; python=$(find_python); }
+    python=$(find_python) || {
+        echo "zvview needs Python >= 3.11 with the venv module" >&2
+        install_system_packages python3 python3-venv
+        python=$(find_python)
+    }
     if ! can_make_venv "$python"; then
         version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
         install_system_packages "python$version-venv"
@@ -43,9 +48,13 @@ WINDOW_PACKAGES="xvfb xauth libgl1 libegl1 libglx-mesa0 libgl1-mesa-dri libxkbco
     libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0
     libxcb-sync1 libxcb-xfixes0 libxcb-xkb1 libx11-xcb1 libdbus-1-3 libfontconfig1 libglib2.0-0"
 
-if [ "$1" = dev ] && [ "$(uname)" = Linux ] && { ! ldconfig -p | grep -q libxcb-cursor || ! command -v Xvfb >/dev/null; }; then
+can_open_windows() {
+    [ "$(uname)" != Linux ] || { /sbin/ldconfig -p | grep -q libxcb-cursor && command -v Xvfb >/dev/null; }
+}
+
+if [ "$1" = dev ] && ! can_open_windows; then
     # shellcheck disable=SC2086 # a list of words
-    install_system_packages $WINDOW_PACKAGES
+    install_system_packages $WINDOW_PACKAGES || echo "going on without: windows may not open" >&2
 fi
 
 echo "installing zvview[$1]"

@@ -8,7 +8,9 @@ import typer
 
 from zvview.cli.check import check
 from zvview.cli.convert import convert
+from zvview.cli.demo import demo
 from zvview.cli.info import info
+from zvview.cli.open import open_places
 from zvview.cli.pyramid import pyramid
 
 __all__ = ["app", "main"]
@@ -24,6 +26,8 @@ app.command()(info)
 app.command()(check)
 app.command()(convert)
 app.command()(pyramid)
+app.command("open")(open_places)
+app.command()(demo)
 
 
 def _show_version(wanted: bool) -> None:

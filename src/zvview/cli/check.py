@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from zvview.cli.output import make_console, plain_errors, print_json, progress_bar
+from zvview.cli.output import count_text, make_console, plain_errors, print_json, progress_bar
 
 if TYPE_CHECKING:
     from zvview.store.check import Finding, Findings
@@ -49,7 +49,7 @@ def show(findings: Findings, console: Console) -> None:
         console.print(f"[green]{escape(findings.place)}: nothing found[/]", soft_wrap=True)
         return
     counts = {"error": len(findings.errors), "warning": len(findings.warnings), "note": len(findings.notes)}
-    told = ", ".join(f"{n} {name}{'s' if n != 1 else ''}" for name, n in counts.items() if n)
+    told = ", ".join(count_text(n, name) for name, n in counts.items() if n)
     console.print(f"{escape(findings.place)}: {told}", soft_wrap=True)
 
 

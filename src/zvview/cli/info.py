@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from zvview.cli.output import make_console, plain_errors, print_json
+from zvview.cli.output import bytes_text, count_text, make_console, plain_errors, print_json
 
 __all__ = ["info"]
 
@@ -36,7 +36,8 @@ def info(
 def show(document: dict[str, Any], console: Console) -> None:
     """Print what :func:`zvview.cli.describe.describe` gave."""
     if "collection" in document:
-        console.print(f"[bold]{escape(document['place'])}[/]: a collection of {len(document['collection'])} stores")
+        members = count_text(len(document["collection"]), "store")
+        console.print(f"[bold]{escape(document['place'])}[/]: a collection of {members}")
         for name, member in document["collection"].items():
             console.print(f"\n[bold cyan]{escape(name)}[/]")
             show(member, console)
@@ -60,10 +61,10 @@ def _show_store(document: dict[str, Any], console: Console) -> None:
         "bounds": f"{lo} to {hi}",
     }
     if document.get("size_bytes") is not None:
-        rows["size"] = _bytes(document["size_bytes"])
+        rows["size"] = bytes_text(document["size_bytes"])
     if "parametric" in document:
         types = ", ".join(f"{count} {name}" for name, count in document["parametric"]["types"].items())
-        rows["parametric"] = f"{document['parametric']['objects']} objects ({types})"
+        rows["parametric"] = f"{count_text(document['parametric']['objects'], 'object')} ({types})"
     if document["headers"]:
         rows["headers"] = ", ".join(document["headers"])
     for name, text in rows.items():
@@ -132,12 +133,3 @@ def _labels(entry: dict[str, Any]) -> str:
 
 def _numbers(values: Iterable[float]) -> str:
     return ", ".join(f"{v:g}" for v in values)
-
-
-def _bytes(size: int) -> str:
-    value = float(size)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} TB"

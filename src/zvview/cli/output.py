@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from zvview.errors import ZvviewError
 
-__all__ = ["FAILURE", "make_console", "plain_errors", "print_json", "progress_bar"]
+__all__ = ["FAILURE", "bytes_text", "count_text", "make_console", "plain_errors", "print_json", "progress_bar"]
 
 FAILURE = 2
 """Exit code where a command could not do what it was asked."""
@@ -63,3 +63,22 @@ def progress_bar(console: Console) -> Iterator[Callable[[int, int, str], None] |
             bar.update(task, completed=done, total=total, description=text)
 
         yield tell
+
+
+def bytes_text(size: int) -> str:
+    """A number of bytes for people, such as ``1.25 MB``."""
+    value = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"
+
+
+def count_text(count: int, noun: str, plural: str | None = None) -> str:
+    """A number of things for people.
+
+    >>> count_text(1, "object"), count_text(12345, "vertex", "vertices")
+    ('1 object', '12,345 vertices')
+    """
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from zvview.cli.output import make_console, plain_errors, print_json, progress_bar
+from zvview.cli.output import count_text, make_console, plain_errors, print_json, progress_bar
 
 if TYPE_CHECKING:
     from zvview.pyramid.design import LevelDesign
@@ -108,10 +108,11 @@ def _tell_end(place: str, rows: list[dict[str, Any]], target: int) -> str:
     else:
         with open_place(place) as store:
             vertices, level = store.level(0).vertex_count, 0  # type: ignore[union-attr]
+    held = count_text(vertices, "vertex", "vertices")
     if vertices <= target:
-        return f"level {level} has {vertices:,} vertices: few enough (--target {target})"
+        return f"level {level} has {held}: few enough (--target {target})"
     return (
-        f"level {level} has {vertices:,} vertices, more than the target of {target:,}, but a coarser one would not "
+        f"level {level} has {held}, more than the target of {target:,}, but a coarser one would not "
         "hold a third fewer: what is left cannot be thinned without losing its shape (--sparsity leaves objects out)"
     )
 
