@@ -40,6 +40,8 @@ CHUNKS = [(400.0,) * 3, (800.0,) * 3]
 LINKED = PyramidOptions(levels=2, cross_level_links=True, chunk_shapes=CHUNKS)
 PLAIN = PyramidOptions(levels=2, chunk_shapes=CHUNKS)
 
+pytestmark = pytest.mark.usefixtures("unsynced")
+
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
@@ -49,14 +51,14 @@ def of_level(files: dict[str, bytes], number: int) -> dict[str, bytes]:
     return {name: data for name, data in files.items() if name.startswith(f"{number}/")}
 
 
-def make(place: Path, kind: str, size: int = 1000, chunk: float = 200, **kwargs: Any) -> Path:
+def make(place: Path, kind: str, size: int = 600, chunk: float = 200, **kwargs: Any) -> Path:
     with zvview.create(place, kind=kind, axes="xyz", chunk_shape=(chunk,) * 3, **kwargs) as store:
         store.write(make_batch(kind, size))
     return place
 
 
 @pytest.fixture(params=KINDS, scope="module")
-def linked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def linked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> Path:
     """A store of each kind with linked levels, which tests only read."""
     place = make(tmp_path_factory.mktemp("linked") / "store", request.param)
     assert build_pyramid(place, LINKED)
@@ -183,7 +185,7 @@ def test_neither_workers_nor_parts_change_a_byte(kind: str, tmp_path: Path, monk
     monkeypatch.setattr(cross_links, "_PART_BYTES", 1 << 10)
     monkeypatch.setattr(cross_links, "_WAVE_RECORDS", 100)
     monkeypatch.setattr(cross_links, "_OPEN_RUNS", 2)
-    build_pyramid(place, LINKED, workers=2)
+    build_pyramid(place, LINKED, workers=2 if kind == "streamline" else 0)  # starting them is what takes time here
     assert tree(place) == first
 
 
@@ -223,12 +225,12 @@ def test_levels_of_foreign_stores_can_be_linked(name: str, tmp_path: Path) -> No
         np.testing.assert_allclose(apart[np.arange(len(fine)), of_each], apart.min(axis=1), rtol=1e-9)
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), is_wide=st.booleans(), copies=st.integers(1, 3))
 def test_points_of_a_frame_stand_for_each_other_only(seed: int, is_wide: bool, copies: int) -> None:
     rng = np.random.default_rng(seed)
-    positions = rng.normal(0, 40, (300, 4)).astype(np.float64 if is_wide else np.float32)
-    positions[:, 0] = rng.integers(-3, 4, 300)
+    positions = rng.normal(0, 40, (200, 4)).astype(np.float64 if is_wide else np.float32)
+    positions[:, 0] = rng.integers(-3, 4, 200)
     memory: dict[str, bytes] = {}
     axes = [zvview.Axis("t", "time", "second"), *(zvview.Axis(n, "space", "micrometer") for n in "xyz")]
     with zvview.create(memory, kind="point_cloud", axes=axes, chunk_shape=(4, 60, 60, 60)) as store:

@@ -21,7 +21,7 @@ from zvview.pyramid import lines as lines_module
 from zvview.pyramid.build import build_pyramid
 from zvview.pyramid.design import LevelDesign, PyramidOptions
 from zvview.pyramid.kind import Coarsened, Job, TaskContext
-from zvview.pyramid.line_design import Rules
+from zvview.pyramid.line_design import LineRules
 from zvview.pyramid.line_sample import find_owners
 from zvview.pyramid.lines import LinesKind
 from zvview.pyramid.scratch import Scratch
@@ -279,7 +279,7 @@ def test_time_is_never_merged() -> None:
     levels = read_levels(place)
     assert len(built) >= 2
     for level, coarse in zip(built, levels[1:], strict=True):
-        rules = Rules.parse(level.design.parameters)
+        rules = LineRules.parse(level.design.parameters)
         assert level.design.chunk_shape[3] == 16.0
         assert level.design.bin_shape[3] == store.level(0).resolution[3]
         assert rules.is_space == (True, True, True, False)
@@ -341,5 +341,13 @@ def test_pieces_without_a_known_object_and_wild_positions() -> None:
 
 def test_tasks_can_be_sent_to_other_processes() -> None:
     assert lines_module.survey_part.__module__ == lines_module.simplify_part.__module__ == "zvview.pyramid.lines"
-    rules = Rules.parse(Rules(7, 2**31, 0.5, (1.0, 2.0), (True, False), (0.0, 2.0), 0.1).document())
-    assert rules == Rules(7, 2**31, 0.5, (1.0, 2.0), (True, False), (0.0, 2.0), 0.1)
+    rules = LineRules.parse(LineRules(7, 2**31, 0.5, (1.0, 2.0), (True, False), (0.0, 2.0), 0.1).document())
+    assert rules == LineRules(7, 2**31, 0.5, (1.0, 2.0), (True, False), (0.0, 2.0), 0.1)
+
+
+@pytest.mark.parametrize("change", [{"foreign": 1}, {"seed": None}])
+def test_rules_of_others_are_damage(change: dict[str, Any]) -> None:
+    document = LineRules(7, 2**31, 0.5, None, (True, True), (0.0, 0.0), 0.1).document()
+    odd = {name: value for name, value in (document | change).items() if value is not None or name == "selection"}
+    with pytest.raises(DamagedError, match="parameters"):
+        LineRules.parse(odd)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from zvview.errors import DamagedError
 from zvview.geometry.batches import Mesh
 from zvview.pyramid.decimation import Decimated
-from zvview.pyramid.mesh_pieces import cut, drop_unowned, join_cut, join_pieces, piece_of
+from zvview.pyramid.mesh_pieces import cut, drop_unowned, join_cut, join_pieces, join_some_pieces, piece_of
 from zvview.pyramid.surfaces import Surface
 from zvview.testing.meshes import make_icosphere
 
@@ -73,12 +73,12 @@ def test_pieces_read_apart_are_the_surface_again(mesh: Mesh, blocks: int, seed: 
     _, spot = np.unique(mesh.positions, axis=0, return_inverse=True)  # equal places lie in one block
     of = np.random.default_rng(seed).integers(0, blocks, len(mesh))[spot.ravel()]
     pieces = [piece_of(part_of(mesh, np.flatnonzero(of == block)), True) for block in range(blocks)]
-    surface, is_crossing = join_pieces(pieces)
+    surface = join_pieces(pieces)
     assert listed(surface) == triangles_of(mesh)
     assert np.array_equal(surface.positions, mesh.positions[surface.columns["row"]])
     assert surface.objects is not None and (surface.objects == 4).all()
     number = of[surface.columns["row"]][surface.faces]
-    assert np.array_equal(is_crossing, (number != number[:, :1]).any(axis=1))
+    assert (np.diff((number != number[:, :1]).any(axis=1).astype(int)) >= 0).all()  # those that cross come last
     assert set(surface.columns["row"].tolist()) == {v for t in triangles_of(mesh) for v in t[:3]}
 
 
@@ -126,8 +126,7 @@ def test_crossing_triangles_whose_corners_lie_on_each_other_go_everywhere_or_now
         ),
         False,
     )
-    surface, is_crossing = join_pieces([left, right])
-    assert len(surface.faces) == 0 and len(is_crossing) == 0
+    assert len(join_pieces([left, right]).faces) == 0
 
 
 def test_blocks_that_disagree_are_damage() -> None:
@@ -142,6 +141,10 @@ def test_blocks_that_disagree_are_damage() -> None:
     left, right = (piece_of(part_of(mesh, np.flatnonzero(h)), False) for h in (half, ~half))
     with pytest.raises(DamagedError, match="faces between chunks"):
         join_pieces([left, replace(right, keys=right.keys + np.uint64(1))])
+    alone, ends = join_some_pieces([left])
+    assert len(alone.faces) == len(left.surface.faces) and np.array_equal(ends, np.flatnonzero(left.is_held))
+    both, ends = join_some_pieces([left, right])
+    assert listed(both) == listed(join_pieces([left, right])) and not len(ends)
 
 
 def test_positions_must_be_finite() -> None:
@@ -157,4 +160,5 @@ def test_vertices_without_owner_are_left_out() -> None:
     assert kept.objects is not None and (kept.objects == 7).all()
     rows = kept.columns["row"][kept.faces]
     assert np.array_equal(rows, faces[(objects[faces] == 7).all(axis=1)])
+    assert np.array_equal(kept.columns["row"], np.flatnonzero(objects == 7))  # whatever became of their triangles
     assert drop_unowned(surface, np.array([-1, 7])) is surface

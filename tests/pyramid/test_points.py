@@ -131,6 +131,37 @@ def test_each_occupied_bin_has_one_and_no_point_of_level_0_is_farther_than_the_b
         assert np.allclose(store.level(design.level).resolution, design.bin_shape)
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.integers(1, 10),
+    st.sampled_from([1e4, 1e6, 1e9]),
+    st.sampled_from([None, 200.0]),
+    st.booleans(),
+)
+def test_points_far_away_do_not_make_the_bins_coarser(
+    seed: int, outliers: int, far: float, edge: float | None, are_clusters: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    where = clustered(6_000, seed).astype(np.float64)
+    away = rng.standard_normal((outliers, 3))
+    away *= far / np.linalg.norm(away, axis=1, keepdims=True)
+    if are_clusters:
+        away = np.concatenate([middle + rng.standard_normal((300, 3)) * 30 for middle in away])
+    both = np.concatenate((where, away))
+    chunks = {} if edge is None else {"chunk_shape": (edge,) * 3}
+    _, plain = build(Points(where), **chunks)
+    store, designs = build(Points(both), **chunks)
+    assert 0.5 <= designs[0].bin_shape[0] / plain[0].bin_shape[0] <= 2
+    counts = [store.level(number).vertex_count for number in range(len(designs) + 1)]
+    falls = np.array(counts[:-1]) / counts[1:]
+    assert (falls >= 4).all()
+    assert (falls <= 8).all()
+    for design in designs:
+        kept = store.level(design.level).read().positions.astype(np.float64)
+        assert max(farthest(part, kept) for part in (where, away)) <= min(design.bin_shape)
+
+
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([None, 170.0, 333.0]), st.sampled_from([1, 9_000, 40_000]), st.booleans())
 def test_levels_do_not_depend_on_the_size_of_parts(

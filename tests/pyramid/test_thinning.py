@@ -138,6 +138,24 @@ def test_more_bins_times_frames_than_integers_count_are_ranked() -> None:
     assert len(np.unique(keys)) == 1_000
 
 
+@pytest.mark.parametrize("bins", [(3, 5), (1, 7), (1 << 40, 1 << 44)])
+@pytest.mark.parametrize("units", [1, 3])
+def test_more_bins_than_floats_count_are_told_apart_alike(
+    bins: tuple[int, int], units: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edges = (0.1, 0.3)
+    where = np.random.default_rng(7).integers(-200, 200, (500, 2)) * np.array([0.01, 0.03])
+    slots, chunks = chunked(where, edges)
+    thinning = Thinning.first(0, 0, edges, [n * units for n in bins], (False, False)).unite(bins)
+    same = []
+    for most in (1 << 53, 0):
+        monkeypatch.setattr("zvview.pyramid.thinning._MOST_NUMBERS", most)
+        keys, limit = number_bins(where, slots, chunks, thinning)
+        assert 0 <= keys.min() <= keys.max() < limit
+        same.append(keys[:, None] == keys)
+    assert np.array_equal(*same)
+
+
 def test_a_position_on_the_border_counts_to_its_chunk() -> None:
     edges = (0.1, 0.3)
     where = np.arange(-60, 60)[:, None] * np.array([0.1, 0.3]) / 3
@@ -181,7 +199,7 @@ def test_a_document_gives_the_thinning_again() -> None:
         {"thinning_unit": [1.0, float("nan"), 1.0]},
         {"thinning_unit": []},
         {"thinning_factor": [1, -1, 1]},
-        {"thinning_bins": [2**30, 2**30, 1]},
+        {"thinning_bins": [2**45, 1, 1]},
         {"thinning_bins": [float("inf"), 1, 1]},
         {"exact_axes": 7},
     ],

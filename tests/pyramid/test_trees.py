@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from zvview.errors import DamagedError
+from zvview.errors import DamagedError, InvalidInputError
 from zvview.format.attributes import Categories
 from zvview.geometry.batches import Graph, Skeletons
 from zvview.pyramid.build import build_pyramid
@@ -24,6 +24,7 @@ from zvview.pyramid.inherit import inherit
 from zvview.pyramid.kind import Coarsened, Job, TaskContext
 from zvview.pyramid.scratch import Scratch
 from zvview.pyramid.trees import TreesKind, threshold_of
+from zvview.store.check.checking import check
 from zvview.store.creating import create
 from zvview.store.level import Level
 from zvview.store.opening import open as open_place
@@ -366,3 +367,41 @@ def test_levels_in_space_and_time_are_real_nodes(tmp_path: Path, kind: str) -> N
     assert coarse.positions.dtype == np.float64
     assert set(map(bytes, coarse.positions)) <= set(map(bytes, exact.positions))
     np.testing.assert_array_equal(np.unique(coarse.object_ids), np.unique(exact.object_ids))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", [Graph, Skeletons])
+@pytest.mark.parametrize("edge", [0.1, 0.3, 0.7, 1.1])
+def test_chunks_that_grow_by_themselves_agree_on_positions_at_their_borders(kind: type[Graph], edge: float) -> None:
+    steps = np.random.default_rng(14).integers(-1, 2, (500, 3))
+    positions = np.cumsum(steps, axis=0) * 0.1
+    edges = np.stack((np.arange(1, 500), np.arange(499)), axis=1)
+    memory: dict[str, bytes] = {}
+    create(memory, kind=kind.kind, axes="xyz", chunk_shape=(edge,) * 3).write(kind(positions, edges=edges))
+    built = build_pyramid(memory, PyramidOptions(levels=2))
+    assert built[0].design.chunk_shape[0] > edge
+    assert check(memory).ok
+
+
+def test_wished_chunks_that_rounding_sets_at_odds_are_told_as_such() -> None:
+    positions = np.array([[1.5] * 3, [1.52] * 3, [1.55] * 3])  # 15 chunks of 0.1 from zero, not quite 5 of 3 * 0.1
+    memory: dict[str, bytes] = {}
+    graph = Graph(positions, edges=np.array([[0, 1], [1, 2]]))
+    create(memory, kind="graph", axes="xyz", chunk_shape=(0.1,) * 3).write(graph)
+    with pytest.raises(InvalidInputError, match="rounding puts a position on a border elsewhere"):
+        build_pyramid(memory, PyramidOptions(levels=1, chunk_shapes=[(0.1 * 3,) * 3], bin_shapes=[(0.1 * 3,) * 3]))
+
+
+@pytest.mark.parametrize("kind", [Graph, Skeletons])
+@pytest.mark.parametrize("far", [3e38, -3e38, 1e12])
+def test_positions_far_from_their_chunk_are_damage(kind: type[Graph], far: float) -> None:
+    positions = np.random.default_rng(1).uniform(0, 100, (200, 3)).astype(np.float32)
+    edges = np.stack((np.arange(1, 200), np.arange(199)), axis=1)
+    memory: dict[str, bytes] = {}
+    create(memory, kind=kind.kind, axes="xyz", chunk_shape=(50.0,) * 3, shards=False).write(
+        kind(positions, edges=edges)
+    )
+    key = next(key for key in memory if key.startswith("0/vertices/c/"))
+    middle = len(memory[key]) // 8 * 4
+    memory[key] = memory[key][:middle] + np.float32(far).tobytes() + memory[key][middle + 4 :]
+    with pytest.raises(DamagedError, match="positions inside their chunks"):
+        build_pyramid(memory, PyramidOptions(levels=1))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,10 @@ def note(context: TaskContext, part: int) -> int:
     return part
 
 
+def tell_level(context: TaskContext, part: int) -> int:
+    return context.design.level
+
+
 @pytest.fixture
 def scratch(tmp_path: Path) -> Scratch:
     rng = np.random.default_rng(3)
@@ -83,6 +88,16 @@ def test_results_come_in_the_order_of_the_parts(workers: Workers) -> None:
     results = workers.run_all("setting", count, chunks(), lambda *step: seen.append(step))
     assert sum(n for n, _ in results) == 500
     assert seen == [(i, 8) for i in range(1, 9)]
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_a_build_after_one_that_broke_off_reads_its_own_stage(scratch: Scratch, processes: int) -> None:
+    """The folder of scratch and the names in it are the same then; what they stand for is not."""
+    setting = scratch.load("setting")
+    for number in (1, 2):
+        scratch.save("setting", replace(setting, design=replace(setting.design, level=number)))
+        with Workers(scratch, processes) as pool:
+            assert pool.run_all("setting", tell_level, [number, -number]) == [number, number]
 
 
 def test_other_processes_do_the_work(scratch: Scratch) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
-import subprocess
-import sys
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,11 @@ import numpy as np
 import pytest
 
 import zvview
-from zvview.errors import ConflictError, UnreachableError, UnsupportedError
+from zvview.cancel import CancelToken
+from zvview.errors import Cancelled, ConflictError, UnreachableError, UnsupportedError
 from zvview.pyramid import PyramidOptions, build_pyramid, refresh_pyramid
+from zvview.pyramid.kinds import _KINDS
+from zvview.pyramid.points import PointsKind
 from zvview.testing import make_store
 
 SMALL = PyramidOptions(levels=1)
@@ -139,30 +141,14 @@ def test_scratch_that_others_could_write_is_neither_read_nor_removed(place: Path
     (place / "late").unlink()
     planted, mark, precious = seen[0], place.parent / "mark", place.parent / "precious"
     precious.mkdir()
-    for name in [p.name for p in planted.glob("*.pickle")] + ["stage.pickle"]:
+    for name in [p.name for p in planted.glob("*.pickle")] + ["level-1.pickle"]:
         (planted / name).write_bytes(pickle.dumps(("", _Evil(mark))))
-    (planted / "stage").write_text("precious")
     planted.chmod(0o777)
     build(place)
     assert not mark.exists()
     assert precious.exists()
     assert planted.exists()
     assert sorted(p.name for p in place.glob("[0-9]")) == ["0", "1"]
-
-
-@pytest.mark.parametrize("text", ["../precious", "precious", "/", "..", "", ".s.zvview-old-00000000", "\0"])
-def test_a_dead_build_has_only_its_own_stage_removed(place: Path, text: str) -> None:
-    dead, precious = place.parent / f".s.zvview-pyramid-{'0' * 16}", place.parent / "precious"
-    stage = place.parent / ".s.zvview-0123abcd"
-    for folder in (dead, precious, stage):
-        folder.mkdir(0o700)
-    (dead / "stage").write_text(text)
-    build(place)
-    assert sorted(p.name for p in place.parent.iterdir()) == [stage.name, "precious", "s"]
-    dead.mkdir(0o700)
-    (dead / "stage").write_text(stage.name)
-    build(place)
-    assert sorted(p.name for p in place.parent.iterdir()) == ["precious", "s"]
 
 
 @pytest.mark.parametrize("remake", [build, refresh])
@@ -179,30 +165,6 @@ def test_what_was_put_aside_by_a_dead_process_is_swept(place: Path, remake: Call
     (staged / "zarr.json").unlink()
     remake(place)
     assert sorted(p.name for p in place.parent.iterdir()) == sorted([staged.name, other.name, "s"])
-
-
-_HOLD = """
-import sys
-from zvview.pyramid import PyramidOptions, build_pyramid
-def wait(done, total, text):
-    print("building", flush=True)
-    sys.stdin.read()
-build_pyramid(sys.argv[1], PyramidOptions(levels=2), progress=wait)
-"""
-
-
-def test_two_builds_of_one_store_do_not_meet(place: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", _HOLD, str(place)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ}
-    ) as first:
-        assert first.stdout is not None
-        assert first.stdout.readline() == b"building\n"
-        with pytest.raises(ConflictError, match="another process is building levels of"):
-            build(place)
-        first.kill()
-        first.communicate()
-    build(place)
-    assert [p.name for p in place.parent.iterdir()] == ["s"]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, None, errno.EIO])
@@ -229,3 +191,47 @@ def test_mount_points_are_refused_early(
     with pytest.raises(UnsupportedError, match="is a mount point"):
         remake(place)
     assert [p.name for p in place.parent.iterdir()] == ["s"]
+
+
+@pytest.mark.parametrize("name", ["s", "s.zip"])
+def test_what_goes_wrong_on_the_way_is_told_of_the_store_not_of_scratch(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = tmp_path / name
+    make_store(where, "point_cloud", size=300).close()
+    seen: list[str] = []
+
+    def look(store: zvview.Store) -> str:
+        seen.append(store.place)
+        raise UnsupportedError("enough")
+
+    monkeypatch.setattr("zvview.pyramid.build.check_kind", look)
+    with pytest.raises(UnsupportedError):
+        build(where)
+    assert seen == [str(where)]
+
+
+def test_a_build_that_broke_off_is_taken_up_by_the_same_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "s"
+    with zvview.create(place, kind="point_cloud", axes="xyz", chunk_shape=(25.0,) * 3) as store:
+        store.write(zvview.Points(np.random.default_rng(0).uniform(0, 50, (2000, 3)).astype(np.float32)))
+    wishes = PyramidOptions(levels=2, chunk_shapes=[(25.0,) * 3] * 2)
+    monkeypatch.setitem(_KINDS, "point_cloud", lambda: PointsKind(part_bytes=1))
+    token = CancelToken()
+
+    def stop(done: int, total: int, text: str) -> None:
+        assert total > 2
+        if done == 2:
+            token.cancel()
+
+    with pytest.raises(Cancelled):
+        build_pyramid(place, wishes, progress=stop, cancel=token)
+    assert len(list(place.parent.glob(".s.zvview-pyramid-*"))) == 1
+    other = place.parent / "other"
+    shutil.copytree(place, other)
+    for where in (place, other):
+        build_pyramid(where, wishes)
+    assert tree(place / "1") == tree(other / "1")
+    assert tree(place / "2") == tree(other / "2")

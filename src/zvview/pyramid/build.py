@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from zvview.cancel import CancelToken
-from zvview.errors import InvalidInputError, UnsupportedError
+from zvview.errors import InvalidInputError
 from zvview.format import documents, names
 from zvview.format.metadata import RootMetadata
 from zvview.pyramid.coarse_plan import count_objects, plan_level, share_of
@@ -18,7 +16,9 @@ from zvview.pyramid.design import LevelDesign, PyramidOptions
 from zvview.pyramid.inherit import inherit
 from zvview.pyramid.kind import Coarsened, Job, Kind
 from zvview.pyramid.kinds import kind_of
+from zvview.pyramid.preconditions import check_kind, check_shapes
 from zvview.pyramid.stage import Stage, with_levels
+from zvview.pyramid.stored_surveys import SURVEYS, survey_group, survey_path, write_survey
 from zvview.pyramid.workers import Setting, Workers
 from zvview.pyramid.workplace import Workplace, open_workplace
 from zvview.store.hierarchy import document_key, fingerprint
@@ -27,12 +27,11 @@ from zvview.store.index_view import IndexView
 from zvview.store.level import Level
 from zvview.store.places.folder import FolderSource
 from zvview.store.places.open import Place
-from zvview.store.store import Store
 from zvview.store.writing.level import WrittenLevel, write_level
 from zvview.store.writing.partition import Tiling
 from zvview.store.writing.runs import Run
 
-__all__ = ["BuiltLevel", "Progress", "build_pyramid", "check_kind", "rebuild_pyramid"]
+__all__ = ["BuiltLevel", "Progress", "build_pyramid", "rebuild_pyramid"]
 
 Progress = Callable[[int, int, str], None]
 """Called with what is done, all there is, and what is being done."""
@@ -148,6 +147,7 @@ class _Build:
         self._encoded = {p: b for p, b in workplace.encoded.items() if p}
         self._indexed: list[IndexedLevel] = []
         self._designs: list[LevelDesign] = []
+        self._surveys: dict[str, dict[str, Any]] = {}  # documents by path
         self._present = 0  # objects of the latest level
         self._has_links = options.cross_level_links or (designs is not None and are_levels_linked(self._root))
 
@@ -157,7 +157,7 @@ class _Build:
         kind = kind_of(check_kind(store))
         if self._options.method not in (None, *kind.methods):
             raise InvalidInputError(f"method = {self._options.method!r}, expected one of {', '.join(kind.methods)}")
-        _check_shapes(self._options, self._metadata)
+        check_shapes(self._options, self._metadata)
         if self._has_links:
             check_linkable(store)
         self._indexed.append(self._index_finest(store.level(0)))
@@ -217,6 +217,10 @@ class _Build:
         self._put(written.documents)
         self._indexed.append(written.indexed)
         self._designs.append(design)
+        if coarsened.survey is not None:
+            like = written.documents[f"{design.level}/{names.VERTICES}"]
+            path = survey_path(design.level)
+            self._surveys[path] = write_survey(self._workplace.sink, design.level, like, coarsened.survey)
         return written
 
     def _link_levels(self, design: LevelDesign, workers: Workers) -> None:
@@ -253,7 +257,7 @@ class _Build:
             {entry.level: entry.counts for entry in self._indexed},
             {},
         )
-        return Stage(FolderSource(self._workplace.sink.folder), self._new_root(), index)
+        return Stage(FolderSource(self._workplace.sink.folder, self._workplace.place), self._new_root(), index)
 
     def _new_root(self) -> dict[str, Any]:
         bins, has_links = self._metadata.base_bin_shape.tolist(), self._has_links and bool(self._designs)
@@ -269,6 +273,7 @@ class _Build:
     def _write_root(self) -> None:
         sink = self._workplace.sink
         own, cells = build_index(self._documents, self._encoded, self._indexed)
+        own |= {SURVEYS: survey_group(), **self._surveys} if self._surveys else {}
         sink.put_many(cells)
         sink.put_many((document_key(p), (documents.encode_document(own[p]),)) for p in sorted(own, reverse=True))
         sink.put_many([(document_key(""), (documents.encode_document(self._new_root()),))])
@@ -276,41 +281,3 @@ class _Build:
     def _step(self, text: str) -> Callable[[int, int], None] | None:
         progress = self._progress
         return None if progress is None else lambda done, total: progress(done, total, text)
-
-
-def check_kind(store: Store) -> str:
-    """The kind of a store that levels can be made of.
-
-    Raises
-    ------
-    UnsupportedError, InvalidInputError
-    """
-    metadata = store.metadata
-    if metadata.is_old_layout:
-        raise UnsupportedError(
-            f"{store.place} is in the layout of {metadata.version_text}, which has no place for such levels: "
-            "make a store in format 0.9 of it with 'zvview convert OLD NEW'"
-        )
-    if len(store.kinds) != 1:
-        raise UnsupportedError(
-            f"{store.place} lists {len(store.kinds)} kinds ({', '.join(store.kinds)}), which cannot be told apart; "
-            "levels are made of stores of one kind"
-        )
-    if 0 not in store.levels:
-        raise InvalidInputError(f"{store.place} has no level 0 to make coarser levels of")
-    if store.level(0).refinement != names.REFINEMENT_REPLACE:
-        raise UnsupportedError(f"{store.place} has additive levels: its level 0 is not complete without the others")
-    return store.kinds[0]
-
-
-def _check_shapes(options: PyramidOptions, metadata: RootMetadata) -> None:
-    """Refuse chunks of a level that are no multiples of the store's (13, L2)."""
-    for level in range(1, len(options.bin_shapes or ()) + 1):
-        options.shape_of("bin_shapes", level, metadata.ndim)
-    for level in range(1, len(options.chunk_shapes or ()) + 1):
-        shape = options.shape_of("chunk_shapes", level, metadata.ndim)
-        ratio = np.ones(metadata.ndim) if shape is None else shape / metadata.chunk_shape
-        if (ratio < 1).any() or not np.allclose(ratio, np.rint(ratio), rtol=1e-9, atol=0):
-            raise InvalidInputError(
-                f"chunks of {shape} in level {level}, expected multiples of level 0's {metadata.chunk_shape.tolist()}"
-            )

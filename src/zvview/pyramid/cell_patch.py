@@ -56,7 +56,7 @@ class PatchedCells(GridCells):
     overlay : Overlay
     level_path : str
     known : mapping
-        Documents of the level's grid arrays, by path; all of one grid.
+        Documents of the grid arrays, by path, one at least; all of one grid, with one compressor.
     is_stale : callable
         ``is_stale(array, coords)`` tells which cells, (n,) bool, of an array of the level are stale.
 
@@ -73,7 +73,7 @@ class PatchedCells(GridCells):
         known: Mapping[str, Mapping[str, Any]],
         is_stale: Callable[[str, NDArray[np.int64]], NDArray[np.bool_]],
     ) -> None:
-        like = known[f"{level_path}/{names.VERTICES}"]
+        like = next(iter(known.values()))
         self._fresh: dict[str, dict[tuple[int, ...], bytes]] = {}
         self._grid = grid_of(like)
         super().__init__(_Catcher(self._fresh), level_path, self._grid[0], self._grid[1], codecs_of(like))

@@ -9,7 +9,7 @@ rough surfaces hardly wider than their triangles, :mod:`zvview.pyramid.careful_c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,8 @@ def decimate(surface: Surface, is_held: NDArray[np.bool_], target: int, toleranc
     -------
     Decimated
         Positions, float attributes interpolated on the old surface, all other attributes of the nearest old vertex;
-        triangles have the attributes of the one that each of them was.
+        triangles have the attributes of the one that each of them was. No vertex leaves the box of the old ones, and so
+        the block of a grid that they all lie in.
     """
     library = load_library()
     surface = surface.with_faces_once()
@@ -76,6 +77,7 @@ def decimate(surface: Surface, is_held: NDArray[np.bool_], target: int, toleranc
     places, middle = frame.place(surface.positions)
     if len(frame.space) == _PLANE:
         _bend(places)
+    box = places.min(axis=0), places.max(axis=0)
     edges = Edges.of(faces, count)
     is_fixed = is_held | edges.touched(edges.counts != 2, count)
     is_fixed[faces[_joins_different(surface, frame)]] = True
@@ -87,6 +89,7 @@ def decimate(surface: Surface, is_held: NDArray[np.bool_], target: int, toleranc
             raw = careful.without(is_fixed, places, faces)
         if raw is None:
             return unchanged
+        raw = replace(raw, places=np.clip(raw.places, *box))
         done, is_bad = _drop_flaps(raw, faces, is_fixed)
         found, is_far = _look_over(done, places, faces, tolerance)
         is_bad |= is_far | _spoiled_edges(raw, done, edges, faces)
@@ -281,7 +284,7 @@ def _finish(
     moved, members, nearest = found
     at = place[moved]
     positions = surface.positions[rows]
-    positions[at] = frame.store(done.places[moved], middle, positions[at])
+    positions[at] = frame.store(done.places[moved], middle, positions[at], surface.positions)
     columns = {}
     for name, values in surface.columns.items():
         column = values[rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from zvview.format import names
 from zvview.format.grid import ChunkTable, grid_of_bounds, sort_chunks
 from zvview.format.links import decode_links, parse_offsets
 from zvview.format.metadata import RootMetadata
+from zvview.format.sequences import distinct
 from zvview.pyramid.cell_patch import PatchedCells, grid_arrays, grid_of
 from zvview.pyramid.coarse_plan import codecs_of
 from zvview.pyramid.inherit import inherit
@@ -28,6 +29,7 @@ from zvview.store.writing.level_links import write_links
 from zvview.store.writing.level_vertices import VertexWriter
 from zvview.store.writing.link_waves import LinkMerge
 from zvview.store.writing.objects import FragmentOwners, write_groups, write_object_attributes, write_object_index
+from zvview.store.writing.partition import LINE_KINDS
 from zvview.store.writing.runs import Run
 from zvview.store.writing.vertex_waves import Merge
 
@@ -152,7 +154,8 @@ class LevelPatch:
         cells.finish_rest()
         self._count_in(merge, own, table, writer)
         if self.content.ids is not None:
-            nodes |= self._write_tables(merge, writer.owners, table)
+            fresh = _fragments_of(runs[-1]) if redone.ranks is not None else _in_order(merge, writer.owners)
+            nodes |= self._write_tables(fresh, redone.ranks, table)
         nodes |= cells.documents
         self.nodes = self._complete(nodes, 0 if links is None else links.total - removed)
         self.touched = self._find_touched(cells)
@@ -194,27 +197,30 @@ class LevelPatch:
         }
         self.indexed = IndexedLevel(self._old.number, chunks[order], counts[order], statistics)
 
-    def _write_tables(self, merge: Merge, fresh: FragmentOwners, table: ChunkTable) -> dict[str, dict[str, Any]]:
+    def _write_tables(
+        self, fresh: _Fragments, ranks: NDArray[np.int64] | None, table: ChunkTable
+    ) -> dict[str, dict[str, Any]]:
         """Object index, attributes of objects and groups: made anew from what is known of all fragments."""
         content, path = self.content, self._path
         assert content is not None and content.ids is not None
-        objects, rows, fragments = fresh.sorted()
         reader = self._old._reader
         assert reader.objects is not None
         manifests = reader.objects.manifests()
         kept = np.flatnonzero(table.find(manifests.chunks) < 0)
-        owners = np.repeat(reader.objects.ids, np.diff(manifests.offsets))[kept]
-        if len(lost := np.setdiff1d(owners, content.ids)):
+        owners = reader.objects.ids[reader.objects.piece_rows()[kept]]
+        found = distinct(owners)
+        if (is_lost := ~np.isin(found, content.ids, assume_unique=True)).any():
             raise InvalidInputError(
-                f"object {lost[0]} is no more, but level {path} holds pieces of it in chunks that come of none of the "
-                "given ones: give all chunks that were edited"
+                f"object {found[is_lost][0]} is no more, but level {path} holds pieces of it in chunks that come of "
+                "none of the given ones: give all chunks that were edited"
             )
         chunks = ChunkTable.of(self.indexed.chunks)
         every = FragmentOwners()
-        places = np.concatenate((chunks.find(manifests.chunks[kept]), chunks.find(merge.chunks[rows])))
-        owners = np.concatenate((owners, objects))
-        every.add(owners, places, np.concatenate((manifests.fragments[kept], fragments)), None)
-        self.present = len(np.unique(owners))
+        places = np.concatenate((chunks.find(manifests.chunks[kept]), chunks.find(fresh.chunks)))
+        owners = np.concatenate((owners, fresh.objects))
+        numbers = np.concatenate((manifests.fragments[kept], fresh.numbers))
+        every.add(owners, places, numbers, None if ranks is None else np.concatenate((ranks[kept], fresh.ranks)))
+        self.present = len(distinct(owners))
         putter = Rewriting(self._overlay, [f"{path}/{family}" for family in _TABLES])
         nodes = write_object_index(putter, path, content.ids, every, chunks.coords)
         attributes = {} if content.object_attributes is None else content.object_attributes(content.ids)
@@ -235,7 +241,8 @@ class LevelPatch:
             if "num_links" in own:
                 counted = {key: total for key in ("num_links", "num_physical_records") if key in own}
                 out[path] = {**document, "attributes": {**own, **counted}}
-        bare = [] if total else [p for p in out if p.split("/")[1] == names.LINK_ATTRIBUTES]
+        families = (names.LINK_ATTRIBUTES, names.LINKS) if self._kind in LINE_KINDS else (names.LINK_ATTRIBUTES,)
+        bare = [] if total else [p for p in out if p.split("/")[1] in families]
         return {path: document for path, document in out.items() if path not in bare}
 
     def _find_touched(self, cells: PatchedCells) -> NDArray[np.int64]:
@@ -243,6 +250,31 @@ class LevelPatch:
         for array, coords in cells.changed:
             parts += [coords, *(coords + offset for offset in _offsets_of(array, coords.shape[1]))]
         return sort_chunks(np.concatenate(parts))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fragments:
+    """Fragments that were written: their objects, chunks (n, sid), numbers in these, and ranks in their objects."""
+
+    objects: NDArray[np.int64]
+    chunks: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    ranks: NDArray[np.int64]
+
+
+def _in_order(merge: Merge, owners: FragmentOwners) -> _Fragments:
+    """Fragments whose objects go by chunk and place in it, so that their ranks mean nothing."""
+    objects, rows, numbers = owners.sorted()
+    return _Fragments(objects, merge.chunks[rows], numbers, np.zeros_like(rows))
+
+
+def _fragments_of(run: Run) -> _Fragments:
+    """Fragments of a run that was written as it is."""
+    assert run.objects is not None
+    sizes = np.diff(run.fragments)
+    numbers = np.arange(len(run.objects)) - np.repeat(run.fragments[:-1], sizes)
+    ranks = np.zeros_like(run.objects) if run.ranks is None else run.ranks
+    return _Fragments(run.objects, np.repeat(run.chunks, sizes, axis=0), numbers, ranks)
 
 
 def _offsets_of(array: str, sid: int) -> NDArray[np.int64]:

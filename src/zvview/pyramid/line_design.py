@@ -19,16 +19,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.errors import InvalidInputError
+from zvview.errors import DamagedError, InvalidInputError
+from zvview.format.metadata import space_axes
+from zvview.pyramid.chunk_choice import choose_multiples, count_parts
 from zvview.pyramid.design import LevelDesign, PyramidOptions
 from zvview.pyramid.line_sample import LineSample, sample_lines
 from zvview.pyramid.object_choice import ALL
 from zvview.pyramid.parts import row_bytes
 from zvview.pyramid.passes import STEPS
-from zvview.pyramid.point_choice import choose_multiples, count_parts
 from zvview.store.level import Level
 
-__all__ = ["SIMPLIFY", "SPARSITY", "Rules", "design_lines"]
+__all__ = ["SIMPLIFY", "SPARSITY", "LineRules", "design_lines"]
 
 SIMPLIFY, SPARSITY = "simplify", "sparsity"
 
@@ -42,7 +43,7 @@ _UNITS = 64  # of length, in an edge of the bin
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class LineRules:
     """How a level is made, as it is kept in :attr:`~zvview.pyramid.design.LevelDesign.parameters`.
 
     Attributes
@@ -76,13 +77,24 @@ class Rules:
 
     def document(self) -> dict[str, Any]:
         """Fit for JSON."""
-        names = tuple(Rules.__dataclass_fields__)
+        names = tuple(LineRules.__dataclass_fields__)
         values = {name: getattr(self, name) for name in names}
         return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
     @classmethod
-    def parse(cls, parameters: Mapping[str, Any]) -> Rules:
-        """From what :meth:`document` gave."""
+    def parse(cls, parameters: Mapping[str, Any]) -> LineRules:
+        """From what :meth:`document` gave.
+
+        Raises
+        ------
+        DamagedError
+            Other keys than that has.
+        """
+        if set(parameters) != set(cls.__dataclass_fields__):
+            odd = sorted(set(parameters) ^ set(cls.__dataclass_fields__), key=str)
+            raise DamagedError(
+                "parameters of a level of lines", found=f"{odd} too many or missing", expected="what zvview writes"
+            )
         values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in parameters.items()}
         return cls(**values)
 
@@ -95,13 +107,13 @@ def design_lines(fine: Level, previous: LevelDesign | None, options: PyramidOpti
     InvalidInputError
         Wished shapes that do not divide each other.
     """
-    is_space = _space_axes(fine)
+    is_space = space_axes(fine.axes)
     sample = sample_lines(fine, is_space, options.seed)
     if previous is None:
         instants = tuple(sample.find_instants(fine.resolution).tolist())
-        before = Rules(options.seed, ALL, 0.0, None, tuple(is_space.tolist()), instants, 1.0)
+        before = LineRules(options.seed, ALL, 0.0, None, tuple(is_space.tolist()), instants, 1.0)
     else:
-        before = replace(Rules.parse(previous.parameters), tolerance=0.0, selection=None)
+        before = replace(LineRules.parse(previous.parameters), tolerance=0.0, selection=None)
     wished_chunk, wished_bin = (
         options.shape_of(what, fine.number + 1, len(is_space)) for what in ("chunk_shapes", "bin_shapes")
     )
@@ -127,7 +139,7 @@ def design_lines(fine: Level, previous: LevelDesign | None, options: PyramidOpti
 class _Scales:
     """Weighs bins: what a level would hold with each."""
 
-    def __init__(self, sample: LineSample, before: Rules, options: PyramidOptions, method: str) -> None:
+    def __init__(self, sample: LineSample, before: LineRules, options: PyramidOptions, method: str) -> None:
         self._sample, self._before, self._wish = sample, before, options.object_sparsity
         self._goal = 1 / options.factor
         self._simplifies = method == SIMPLIFY and sample.can_simplify
@@ -142,7 +154,7 @@ class _Scales:
         left = self._sample.share_of_vertices(room)
         return left <= self._goal or self._sample.share_needed(selection) * left <= self._goal * _MOST_EXTRAS
 
-    def settle(self, edges: NDArray[np.float64]) -> tuple[Rules, float]:
+    def settle(self, edges: NDArray[np.float64]) -> tuple[LineRules, float]:
         """The rules that a bin leads to, and about the share of the vertices that stay."""
         room, rest = self._room_to_move(edges), self._room_to_leave_out(edges)
         least = self._tolerance_of_wish() if self._wish is not None else self._sample.tolerance_for(self._goal)
@@ -181,12 +193,6 @@ class _Scales:
         room = max(self._room_to_leave_out(edges), float(edges[self._is_space].min()) * _EXACT)
         edge = room / (float(np.sqrt(self._is_space.sum())) + 0.5 / STEPS)
         return np.where(self._is_space, edge, self._before.instants)
-
-
-def _space_axes(fine: Level) -> NDArray[np.bool_]:
-    """Which axes are space; all, where none says so."""
-    is_space = np.array([axis.type == "space" for axis in fine.axes])
-    return is_space if is_space.any() else np.ones(len(is_space), bool)
 
 
 def _bins(

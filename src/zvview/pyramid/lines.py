@@ -15,18 +15,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.errors import InvalidInputError
+from zvview.format.grid import locate_chunks
 from zvview.geometry.batches import Polylines
 from zvview.pyramid.design import LevelDesign, PyramidOptions
 from zvview.pyramid.kind import Coarsened, Job, TaskContext
-from zvview.pyramid.line_design import SIMPLIFY, SPARSITY, Rules, design_lines
+from zvview.pyramid.line_design import SIMPLIFY, SPARSITY, LineRules, design_lines
 from zvview.pyramid.line_geometry import simplify_lines
 from zvview.pyramid.line_sample import find_owners
-from zvview.pyramid.object_choice import ALL, Survey, choose_objects, hash_objects, rank_objects, survey_lines
+from zvview.pyramid.line_survey import Survey, join_surveys, survey_lines
+from zvview.pyramid.object_choice import ALL, choose_objects, hash_objects, rank_objects
 from zvview.pyramid.parts import PART_BYTES, chunk_blocks, row_bytes
+from zvview.pyramid.piece_counts import count_pieces
 from zvview.store.level import Level
 from zvview.store.writing.intake import Intake
 
-__all__ = ["LinesKind", "simplify_part", "survey_part"]
+__all__ = [
+    "LinesKind",
+    "choose_lines",
+    "order_keys",
+    "parents_of",
+    "present_ids",
+    "simplify",
+    "simplify_part",
+    "survey_chunks",
+    "survey_part",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,48 +71,95 @@ class LinesKind:
 
     def coarsen(self, job: Job) -> Coarsened:
         """Choose objects from a survey of all chunks, then simplify those that stay."""
-        fine, rules = job.fine, Rules.parse(job.design.parameters)
-        known = fine.present_object_ids
-        ids = np.empty(0, np.int64) if known is None else known
-        of_each = fine.vertex_count * row_bytes(fine) / max(1, len(ids))
-        if rules.threshold < ALL:
-            surveys = job.run_all(survey_part, chunk_blocks(fine, job.design.chunk_shape, self.part_bytes))
-            groups = fine.groups
-            members = () if groups is None else groups.members
-            ids = choose_objects(ids, hash_objects(ids, rules.seed), surveys, rules.threshold, members)
-        done = job.run_all(
-            simplify_part, _cut(fine, ids, job.design.chunk, max(1, int(self.part_bytes / max(1, of_each))))
-        )
-        absent = np.concatenate([np.empty(0, np.int64), *(absent for _, absent in done)])
-        return Coarsened([name for name, _ in done], ids[~np.isin(ids, absent)] if len(absent) else ids)
+        fine = job.fine
+        survey = survey_chunks(job, fine.chunks, self.part_bytes)
+        ids = choose_lines(job, survey)
+        names, absent = simplify(job, ids, self.part_bytes)
+        return Coarsened(names, ids[~np.isin(ids, absent)] if len(absent) else ids, survey)
+
+
+def present_ids(level: Level) -> NDArray[np.int64]:
+    """Ids of the objects that a level holds something of, ascending."""
+    known = level.present_object_ids
+    return np.empty(0, np.int64) if known is None else known
+
+
+def survey_chunks(job: Job, chunks: NDArray[np.int64], part_bytes: int = PART_BYTES) -> Survey | None:
+    """What the chunks of the level that hold some of the finer one, (n, sid), tell; None where nobody wants to know.
+
+    Bins and lengths are asked for where objects are to be left out. The first level counts vertices as well: of edits
+    of level 0 only the chunks may be told, and an object that left one of them is missed by its vertices.
+    """
+    rules = LineRules.parse(job.design.parameters)
+    if rules.threshold >= ALL:
+        return count_pieces(job.fine, _ratio(job.fine, job.design), chunks) if job.design.level == 1 else None
+    parts = chunk_blocks(job.fine, job.design.chunk_shape, part_bytes, chunks)
+    none = np.empty(0, np.int64)
+    nothing = Survey(np.empty((0, len(job.design.chunk)), np.int64), np.zeros(1, np.int64), none, none, none, none > 0)
+    return join_surveys([nothing, *job.run_all(survey_part, parts)])
+
+
+def choose_lines(job: Job, survey: Survey | None) -> NDArray[np.int64]:
+    """The objects that the level keeps, ascending, given the survey of all of it."""
+    ids, rules = present_ids(job.fine), LineRules.parse(job.design.parameters)
+    if rules.threshold >= ALL or survey is None:
+        return ids
+    groups = job.fine.groups
+    members = () if groups is None else groups.members
+    return choose_objects(ids, hash_objects(ids, rules.seed), survey, rules.threshold, members)
+
+
+def simplify(job: Job, ids: NDArray[np.int64], part_bytes: int = PART_BYTES) -> tuple[list[str], NDArray[np.int64]]:
+    """Simplify objects of the finer level; gives the names of the runs in order, and ids of which it holds nothing."""
+    fine = job.fine
+    of_each = fine.vertex_count * row_bytes(fine) / max(1, len(present_ids(fine)))
+    order = np.lexsort((ids, *order_keys(fine, job.design, ids).T[::-1]))
+    most = max(1, int(part_bytes / max(1, of_each)))
+    parts = np.array_split(ids[order], -(-len(ids) // most)) if len(ids) else []
+    done = job.run_all(simplify_part, parts)
+    return [name for name, _ in done], np.concatenate([ids[:0], *(absent for _, absent in done)])
+
+
+def order_keys(fine: Level, design: LevelDesign, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The level's chunk that each object begins in, (n, D): by it, then by id, fragments of a chunk are in order."""
+    return parents_of(fine, design, fine.first_chunks(ids))
+
+
+def parents_of(fine: Level, design: LevelDesign, chunks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Chunk of the level in which each chunk of the finer one, (n, sid), lies, (n, D)."""
+    ratio = _ratio(fine, design)
+    return np.floor_divide(chunks[:, chunks.shape[1] - len(ratio) :], ratio)
+
+
+def _ratio(fine: Level, design: LevelDesign) -> NDArray[np.int64]:
+    return np.rint(design.chunk / fine.chunk_shape).astype(np.int64)
 
 
 def survey_part(context: TaskContext, chunks: NDArray[np.int64]) -> Survey:
     """What some chunks of the finer level, (m, sid), tell of its objects."""
-    fine, rules, edges = context.fine, Rules.parse(context.design.parameters), context.design.chunk
-    known = fine.present_object_ids
-    assert known is not None
+    fine, design = context.fine, context.design
+    rules = LineRules.parse(design.parameters)
     batch = fine.read_chunks(chunks, [])
     assert isinstance(batch, Polylines)
-    ids, owners = find_owners(batch, known)
-    parents = np.floor_divide(chunks[:, chunks.shape[1] - len(edges) :], np.rint(edges / fine.chunk_shape).astype(int))
-    return survey_lines(
+    ids, owners = find_owners(batch, present_ids(fine))
+    survey = survey_lines(
         batch.positions,
         owners,
         batch.segments,
-        parents,
-        chunk_shape=edges,
+        parents_of(fine, design, locate_chunks(batch.positions, fine.chunk_shape)),
+        parents_of(fine, design, chunks),
         bin_shape=None if rules.selection is None else np.array(rules.selection),
         is_space=np.array(rules.is_space),
         unit=rules.unit,
         ids=ids,
         ranks=rank_objects(hash_objects(ids, rules.seed)),
     )
+    return survey if design.level == 1 else survey.without_counts()
 
 
 def simplify_part(context: TaskContext, ids: NDArray[np.int64]) -> tuple[str, NDArray[np.int64]]:
     """Simplify some objects; gives the name of the run, and those ids of which the finer level holds nothing."""
-    rules = Rules.parse(context.design.parameters)
+    rules = LineRules.parse(context.design.parameters)
     batch = context.fine.read_objects(ids)
     assert isinstance(batch, Polylines)
     present, owners = find_owners(batch, np.sort(ids))
@@ -112,14 +172,3 @@ def simplify_part(context: TaskContext, ids: NDArray[np.int64]) -> tuple[str, ND
     digest = hashlib.sha256(np.ascontiguousarray(ids).tobytes()).hexdigest()[:20]
     absent = ids[:0] if len(present) == len(ids) else np.setdiff1d(ids, present)
     return context.save_run(f"lines-{context.design.level}-{digest}", intake), absent
-
-
-def _cut(fine: Level, ids: NDArray[np.int64], chunk_shape: NDArray[np.float64], most: int) -> list[NDArray[np.int64]]:
-    """Objects by the level's chunk that they begin in, then by id, at most so many at a time."""
-    if not len(ids):
-        return []
-    ratio = np.rint(chunk_shape / fine.chunk_shape).astype(np.int64)
-    firsts = fine.first_chunks(ids)
-    parents = np.floor_divide(firsts[:, firsts.shape[1] - len(ratio) :], ratio)
-    order = np.lexsort((ids, *parents.T[::-1]))
-    return np.array_split(ids[order], -(-len(ids) // most))

@@ -12,6 +12,7 @@ from zvview.format import names
 from zvview.format.grid import ChunkTable, sort_chunks
 from zvview.pyramid.block_borders import Border, CrossingLinks, link_blocks, make_link_run
 from zvview.pyramid.kind import Job
+from zvview.pyramid.mesh_changes import redo_mesh
 from zvview.pyramid.parts import chunk_blocks
 from zvview.pyramid.points import thin_part
 from zvview.pyramid.trees import thin_block, threshold_of
@@ -35,11 +36,15 @@ class Redone:
         All that these chunks hold.
     between : Run or None
         Links between them, and between them and other chunks.
+    ranks : (p,) int64 or None
+        Lines: place in its object of each piece of the level as it was, in the order of its manifests; of pieces in the
+        chunks the value is not looked at.
     """
 
     chunks: NDArray[np.int64]
     runs: Sequence[Run]
     between: Run | None = None
+    ranks: NDArray[np.int64] | None = None
 
 
 def redo_chunks(kind: str, job: Job, old: Level, touched: NDArray[np.int64]) -> Redone | None:
@@ -98,10 +103,16 @@ def _redo_trees(job: Job, old: Level, touched: NDArray[np.int64]) -> Redone | No
     return Redone(chunks, runs, None if links is None else make_link_run(links, runs[0]))
 
 
+def _redo_mesh(job: Job, old: Level, touched: NDArray[np.int64]) -> Redone | None:
+    redone = redo_mesh(job, old, touched)
+    return None if redone is None else Redone(*redone)
+
+
 _REDO: Mapping[str, Callable[[Job, Level, NDArray[np.int64]], Redone | None]] = {
     names.POINT_CLOUD: _redo_points,
     names.SKELETON: _redo_trees,
     names.GRAPH: _redo_trees,
+    names.MESH: _redo_mesh,
 }
 
 

@@ -12,20 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.errors import UnsupportedError
+from zvview.format.metadata import space_axes
 from zvview.geometry.batches import Mesh
+from zvview.pyramid.chunk_choice import choose_multiples, count_parts
 from zvview.pyramid.design import LevelDesign, PyramidOptions
 from zvview.pyramid.hashing import hash_ids
 from zvview.pyramid.mesh_pieces import piece_of
 from zvview.pyramid.parts import row_bytes
-from zvview.pyramid.point_choice import choose_multiples, count_parts
 from zvview.pyramid.surfaces import Frame, face_areas
 from zvview.store.level import Level
 from zvview.store.writing.choose import TARGET_BYTES
 
-__all__ = ["design_level", "frame_of"]
+__all__ = ["KEEPS_BLOCKS", "design_level", "frame_of"]
+
+KEEPS_BLOCKS = "keeps_blocks"
+"""Parameter that tells that no vertex leaves its block; levels of early versions of zvview lack it."""
 
 _SAMPLE_VERTICES = 100_000
-_BLOCK_VERTICES = 100_000  # of the finer level, on average over its vertices: 60 MB while it is worked on
+_BLOCK_VERTICES = 10_000  # of the finer level, on average over its vertices; what an edit makes anew are whole blocks
 _PASS_SHARE = 0.25  # of the bin that each of the two passes may move the surface
 _WHOLE_BIN = 0.9  # that all levels together may: what is measured are vertices, not each point between them
 _FACES_A_VERTEX = 2
@@ -45,7 +49,7 @@ def design_level(fine: Level, previous: LevelDesign | None, options: PyramidOpti
         Wished shapes that cannot be.
     """
     number, ndim = fine.number + 1, len(fine.chunk_shape)
-    is_space = _space_axes(fine)
+    is_space = space_axes(fine.axes)
     if is_space.sum() > _MOST_SPACE_AXES:
         raise UnsupportedError(
             f"meshes of {int(is_space.sum())} space axes cannot be decimated, only those of 3 or fewer"
@@ -83,19 +87,14 @@ def design_level(fine: Level, previous: LevelDesign | None, options: PyramidOpti
         "spent": spent + 2 * tolerance,
         "block_shape": block.tolist(),
         "space_axes": np.flatnonzero(is_space).tolist(),
+        KEEPS_BLOCKS: True,
     }
     return LevelDesign(number, tuple(chunk.tolist()), tuple(bins.tolist()), method, parameters)
 
 
-def frame_of(fine: Level, design: LevelDesign) -> Frame:
+def frame_of(design: LevelDesign) -> Frame:
     """How the positions of a level are taken for places in space."""
-    return Frame(tuple(design.parameters["space_axes"]), *fine.bounds)
-
-
-def _space_axes(fine: Level) -> NDArray[np.bool_]:
-    """Axes in which triangles lie, (D,): those of space, or all where there are none."""
-    is_space = np.array([axis.type == "space" for axis in fine.axes])
-    return is_space if is_space.any() else ~is_space
+    return Frame(tuple(design.parameters["space_axes"]))
 
 
 def _choose_density(
@@ -114,7 +113,7 @@ def _choose_density(
     link_bytes = 24.0 + sum(v.dtype.itemsize * math.prod(v.shape[1:]) for v in values)
     if not len(surface.faces):
         return 0.0, link_bytes
-    places, _ = Frame(tuple(np.flatnonzero(is_space).tolist()), *fine.bounds).place(surface.positions)
+    places, _ = Frame(tuple(np.flatnonzero(is_space).tolist())).place(surface.positions)
     areas = face_areas(places, surface.faces)
     blocks = np.floor(surface.positions[surface.faces[:, 0]].astype(np.float64) / block)
     _, number = np.unique(blocks, axis=0, return_inverse=True)

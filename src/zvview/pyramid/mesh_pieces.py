@@ -22,7 +22,17 @@ from zvview.pyramid.hashing import hash_points
 from zvview.pyramid.surfaces import Surface
 from zvview.store.writing.sorting import rank_rows, run_starts, stable_order
 
-__all__ = ["Cut", "Piece", "cut", "drop_unowned", "join_cut", "join_pieces", "piece_of"]
+__all__ = [
+    "Cut",
+    "Piece",
+    "corner_keys",
+    "cut",
+    "drop_unowned",
+    "join_cut",
+    "join_pieces",
+    "join_some_pieces",
+    "piece_of",
+]
 
 _LOOSE_RATIO = 0.75  # vertices a triangle; about a half where triangles share them, 3 where they share none
 
@@ -96,20 +106,52 @@ def piece_of(batch: Mesh, has_objects: bool) -> Piece:
         place[inside],
         {name: values[inside_of] for name, values in batch.link_attributes.items()},
     )
-    corners = batch.positions[leaving].reshape(len(leaving), 3 * batch.ndim)
-    keys = hash_points(corners, None, 0).astype(np.uint64) << np.uint64(32) | hash_points(corners, None, 1)
+    keys = corner_keys(batch.positions[leaving])
     columns = {name: values[leaving_of] for name, values in batch.link_attributes.items()}
     return Piece(surface, place[leaving], keys, columns)
 
 
-def join_pieces(pieces: Sequence[Piece]) -> tuple[Surface, NDArray[np.bool_]]:
-    """The pieces of all blocks as one surface, and which of its triangles cross blocks, (F,).
+def corner_keys(corners: NDArray[np.floating]) -> NDArray[np.uint64]:
+    """A hash of where the corners, (n, L, D), of each triangle (or of anything else) are."""
+    flat = corners.reshape(len(corners), corners.shape[1] * corners.shape[2])
+    return hash_points(flat, None, 0).astype(np.uint64) << np.uint64(32) | hash_points(flat, None, 1)
+
+
+def join_pieces(pieces: Sequence[Piece]) -> Surface:
+    """The pieces of all blocks as one surface; triangles that cross blocks come last.
 
     Raises
     ------
     DamagedError
         Blocks differ in what triangles there are between them.
     """
+    crossing, told, first = _bring_together(pieces)
+    if (told != 1).any():
+        raise DamagedError(
+            "links",
+            found=f"{int((told != 1).any(axis=1).sum())} faces between chunks whose ends do not agree",
+            expected="the same faces from the chunks of all their corners",
+        )
+    return _join_all(pieces, crossing, first)
+
+
+def join_some_pieces(pieces: Sequence[Piece]) -> tuple[Surface, NDArray[np.int64]]:
+    """The pieces of some blocks, as :func:`join_pieces`, without the triangles that lead to others.
+
+    Returns
+    -------
+    surface : Surface
+    ends : (n,) int64
+        Vertices at triangles that were left out.
+    """
+    crossing, told, first = _bring_together(pieces)
+    is_whole = (told == 1).all(axis=1)
+    ends = crossing[~is_whole]
+    return _join_all(pieces, crossing[is_whole], first[is_whole]), np.unique(ends[ends >= 0])
+
+
+def _bring_together(pieces: Sequence[Piece]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Triangles that cross blocks: their corners in the joined pieces, how often each was told, and one who told."""
     before = np.cumsum([0] + [len(p.surface.positions) for p in pieces])
     crossing = np.concatenate(
         [np.where(p.crossing < 0, -1, p.crossing + b) for p, b in zip(pieces, before, strict=False)]
@@ -121,25 +163,24 @@ def join_pieces(pieces: Sequence[Piece]) -> tuple[Surface, NDArray[np.bool_]]:
     order = np.lexsort((rank, keys))
     keys, rank = keys[order].view(np.int64), rank[order]
     starts = run_starts(keys, rank)
-    whole = np.maximum.reduceat(crossing[order], starts) if len(starts) else np.empty((0, 3), np.int64)
-    told = np.add.reduceat((crossing[order] >= 0).astype(np.int64), starts) if len(starts) else whole
-    if (told != 1).any():
-        raise DamagedError(
-            "links",
-            found=f"{int((told != 1).any(axis=1).sum())} faces between chunks whose ends do not agree",
-            expected="the same faces from the chunks of all their corners",
-        )
-    is_proper = _are_proper(whole)
-    whole, first = whole[is_proper], order[starts][is_proper]
+    if not len(starts):
+        return crossing, crossing, starts
+    whole = np.maximum.reduceat(crossing[order], starts)
+    told = np.add.reduceat((crossing[order] >= 0).astype(np.int64), starts)
+    return whole, told, order[starts]
+
+
+def _join_all(pieces: Sequence[Piece], crossing: NDArray[np.int64], first: NDArray[np.int64]) -> Surface:
+    before = np.cumsum([0] + [len(p.surface.positions) for p in pieces])
+    is_proper = _are_proper(crossing)
+    crossing, first = crossing[is_proper], first[is_proper]
     inside = [p.surface.faces + b for p, b in zip(pieces, before, strict=False)]
-    surface = _join([p.surface for p in pieces], np.concatenate([*inside, whole]))
+    surface = _join([p.surface for p in pieces], np.concatenate([*inside, crossing]))
     columns = {
         name: np.concatenate([values, np.concatenate([p.crossing_columns[name] for p in pieces])[first]])
         for name, values in surface.face_columns.items()
     }
-    is_crossing = np.arange(len(surface.faces)) >= len(surface.faces) - len(whole)
-    joined = Surface(surface.positions, surface.columns, surface.objects, surface.faces, columns)
-    return joined, is_crossing
+    return Surface(surface.positions, surface.columns, surface.objects, surface.faces, columns)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,12 +241,18 @@ def cut(surface: Surface, blocks: NDArray[np.int64]) -> Cut:
 
 
 def join_cut(whole: Cut, parts: Sequence[Decimated]) -> Surface:
-    """The blocks of a cut surface after they were decimated, as one; the faces that cross are those of the cut."""
+    """The blocks of a cut surface after they were decimated, as one.
+
+    The faces that cross are those of the cut. They come last, in an order that depends on where they are alone: what an
+    edit leaves as it was stays in the order that it had.
+    """
     place = np.full(len(whole.is_held), -1, np.int64)
     rows = np.concatenate([d.rows + start for d, start in zip(parts, whole.vertices.tolist(), strict=False)])
     place[rows] = np.arange(len(rows))
     before = np.cumsum([0] + [len(d.rows) for d in parts])
-    crossing = whole.surface.take_faces(np.arange(whole.faces[-1], len(whole.surface.faces)))
+    last = np.arange(whole.faces[-1], len(whole.surface.faces))
+    keys = corner_keys(whole.surface.positions[whole.surface.faces[last]])
+    crossing = whole.surface.take_faces(last[np.argsort(keys, kind="stable")])
     inside = [d.surface.faces + b for d, b in zip(parts, before, strict=False)]
     surface = _join([d.surface for d in parts], np.concatenate([*inside, place[crossing.faces]]))
     columns = {n: np.concatenate((values, crossing.face_columns[n])) for n, values in surface.face_columns.items()}
@@ -215,12 +262,12 @@ def join_cut(whole: Cut, parts: Sequence[Decimated]) -> Surface:
 def drop_unowned(surface: Surface, ids: NDArray[np.int64] | None) -> Surface:
     """The surface without vertices, and triangles at them, that belong to none of the objects, or to several."""
     objects = surface.objects
-    if objects is None or ids is None or (ids == names.OWNER_NONE).any() or (objects != names.OWNER_NONE).all():
+    if objects is None or ids is None or (ids == names.OWNER_NONE).any():
         return surface
     is_owned = objects != names.OWNER_NONE
+    if is_owned.all():
+        return surface
     kept = surface.take_faces(np.flatnonzero(is_owned[surface.faces].all(axis=1)))
-    is_owned[:] = False
-    is_owned[kept.faces] = True
     rows = np.flatnonzero(is_owned)
     place = np.full(len(objects), -1, np.int64)
     place[rows] = np.arange(len(rows))

@@ -44,8 +44,13 @@ class Overlay:
 
     def put(self, key: str, data: bytes) -> bool:
         """Set a key's object; whether it is another one than before this call."""
-        (before,) = self.get_many([(key, None)])
-        if before is not None and bytes(before) == data:
+        if key not in self._changes:
+            (stored,) = self._source.get_many([(key, None)])
+            if stored is not None and bytes(stored) == data:
+                return False
+            self._changes[key] = data
+            return True
+        if self._changes[key] == data:
             return False
         self._settle(key, data)
         return True

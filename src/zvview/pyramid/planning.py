@@ -9,9 +9,10 @@ from typing import Any
 from zvview.errors import InvalidInputError
 from zvview.format import names
 from zvview.geometry.batches import Batch
-from zvview.pyramid.build import build_pyramid, check_kind
+from zvview.pyramid.build import build_pyramid
 from zvview.pyramid.design import LevelDesign, PyramidOptions
 from zvview.pyramid.parts import chunk_blocks, object_slices, row_bytes
+from zvview.pyramid.preconditions import check_kind
 from zvview.store.collection import Collection
 from zvview.store.creating import create
 from zvview.store.level import Level

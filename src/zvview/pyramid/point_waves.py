@@ -14,7 +14,7 @@ from zvview.format.grid import ChunkTable, locate_chunks
 from zvview.geometry.batches import Points
 from zvview.pyramid.hashing import hash_points
 from zvview.pyramid.parts import row_bytes
-from zvview.pyramid.point_choice import PointSample, share_evenly
+from zvview.pyramid.point_sample import PointSample, share_evenly
 from zvview.pyramid.thinning import Thinning, number_bins
 from zvview.store.level import Level
 

@@ -15,18 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.format.grid import sort_chunks
+from zvview.format.metadata import space_axes
+from zvview.pyramid.bin_choice import choose_thinning, declare_bin, fit_bins, list_bins
+from zvview.pyramid.chunk_choice import choose_multiples, count_parts
 from zvview.pyramid.design import LevelDesign, PyramidOptions
 from zvview.pyramid.kind import Coarsened, Job, TaskContext
 from zvview.pyramid.parts import PART_BYTES, chunk_blocks, row_bytes
-from zvview.pyramid.point_choice import (
-    PointSample,
-    choose_multiples,
-    choose_thinning,
-    count_parts,
-    declare_bin,
-    fit_bins,
-    list_bins,
-)
+from zvview.pyramid.point_sample import PointSample
 from zvview.pyramid.point_waves import read_waves, sample_points
 from zvview.pyramid.thinning import Thinning, select_points
 from zvview.store.level import Level
@@ -62,7 +57,7 @@ class PointsKind:
         InvalidInputError
             Wished shapes that do not nest or do not divide each other.
         """
-        is_space = _space_axes(fine)
+        is_space = tuple(space_axes(fine.axes).tolist())
         sample = sample_points(fine, options.seed, is_space)
         thinning, kept = choose_thinning(sample, _list_candidates(fine, previous, options, sample, is_space))
         chunk = _choose_chunk(fine, kept, is_space, options)
@@ -131,12 +126,6 @@ def _list_candidates(
     if before is None:
         return [Thinning.first(threshold, options.seed, edges, choice, is_exact) for choice in choices]
     return [replace(before.unite(choice), threshold=threshold) for choice in choices]
-
-
-def _space_axes(fine: Level) -> tuple[bool, ...]:
-    """Which axes are space; all of them where none is."""
-    is_space = tuple(axis.type == "space" for axis in fine.axes)
-    return is_space if any(is_space) else (True,) * len(is_space)
 
 
 def _find_frames(sample: PointSample, is_space: Sequence[bool]) -> tuple[bool, ...]:

@@ -7,8 +7,12 @@ How much is read and made again depends on the kind:
 
 - Points: the chunks of each level above the edited ones, from the finer chunks in them.
 - Skeletons and graphs: these and the chunks that are or were linked with them, and what lies around is read.
-- Lines and meshes: whole levels, of which only the cells that differ are replaced. Which lines stay is decided over all
-  of a level, and seams of meshes are thinned over all blocks.
+- Lines: those that pass the edited chunks, or that are told to have changed, are read as wholes and made again, and
+  with them those that now stay or go instead of others. Which stay is told from surveys that the store keeps
+  (:mod:`zvview.pyramid.stored_surveys`): all of them are read, which are small, and the geometry below the chunks above
+  the edited ones. Without surveys a level is made again wholly, once.
+- Meshes: the blocks of the edited chunks and of those around them are thinned again, and in the chunks above them what
+  came of these is replaced (:mod:`zvview.pyramid.mesh_changes`). A level of few blocks is made again wholly.
 
 Where attributes changed their form, or the wished share of objects another one's fate, any level is made again wholly.
 The object index of a level, attributes of objects and groups are always encoded anew, and replaced where they differ;
@@ -30,6 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 from zvview.cancel import CancelToken
 from zvview.format import names
 from zvview.format.grid import sort_chunks
+from zvview.format.sequences import distinct
 from zvview.geometry.arguments import as_array
 from zvview.pyramid.build import Progress
 from zvview.pyramid.cell_patch import grid_of
@@ -37,20 +42,23 @@ from zvview.pyramid.coarse_plan import count_objects, plan_level, share_of
 from zvview.pyramid.cross_links import check_linkable, link_levels, set_pair
 from zvview.pyramid.design import LevelDesign
 from zvview.pyramid.inherit import inherit
-from zvview.pyramid.kind import Job
+from zvview.pyramid.kind import Job, TaskContext
 from zvview.pyramid.kinds import kind_of
 from zvview.pyramid.level_patch import LevelPatch, can_patch
-from zvview.pyramid.local_changes import redo_chunks
+from zvview.pyramid.line_changes import is_surveyed, redo_lines
+from zvview.pyramid.local_changes import Redone, redo_chunks
 from zvview.pyramid.overlay import Overlay
 from zvview.pyramid.scratch import Scratch
 from zvview.pyramid.store_view import Rewriting, StoreView
 from zvview.pyramid.stored_designs import read_designs
+from zvview.pyramid.stored_surveys import patch_survey
 from zvview.pyramid.workers import Setting, Workers
 from zvview.store.level import Level
 from zvview.store.places.folder import FolderSource
 from zvview.store.places.source import Source
+from zvview.store.reading.object_table import as_object_ids
 from zvview.store.writing.level import describe_level, write_level
-from zvview.store.writing.partition import Tiling
+from zvview.store.writing.partition import LINE_KINDS, Tiling
 
 __all__ = ["RefreshedLevel", "Refreshment", "compute_refresh"]
 
@@ -95,6 +103,7 @@ def compute_refresh(
     source: Source,
     chunks: ArrayLike,
     *,
+    objects: ArrayLike | None = None,
     workers: int = 0,
     progress: Progress | None = None,
     cancel: CancelToken | None = None,
@@ -107,6 +116,9 @@ def compute_refresh(
         A store of which level 0, its objects and groups are as they shall be. It must be able to list.
     chunks : (n, sid) ints
         All chunks of level 0 of which any cell was changed, added or removed, links that begin or end there included.
+    objects : (m,) ints, optional
+        Ids of all objects that were edited, added or removed, for those who know. It saves much with lines, which are
+        made again as wholes: without it, all that pass the chunks are taken to have changed.
     workers : int
         Processes that share the work where the source is a folder.
     progress : callable, optional
@@ -128,7 +140,7 @@ def compute_refresh(
         if workers > 1 and isinstance(source, FolderSource):
             pool = stack.enter_context(Workers(scratch, workers, cancel))
         overlay = Overlay(source)
-        return _Refresh(overlay, chunks, scratch, pool, progress, cancel).run()
+        return _Refresh(overlay, chunks, objects, scratch, pool, progress, cancel).run()
 
 
 class _Refresh:
@@ -136,6 +148,7 @@ class _Refresh:
         self,
         overlay: Overlay,
         chunks: ArrayLike,
+        objects: ArrayLike | None,
         scratch: Scratch,
         pool: Workers | None,
         progress: Progress | None,
@@ -151,6 +164,8 @@ class _Refresh:
         self._view.drop_cross_links()
         store = self._view.open()
         self._touched: NDArray[np.int64] | None = sort_chunks(given.reshape(-1, store.level(0).chunks.shape[1]))
+        self._objects = None if objects is None else distinct(as_object_ids(objects))
+        self._below_next: NDArray[np.int64] | None = None  # lines: chunks of the latest level with another content
         self._designs = read_designs(store, self._kind)
         self._present: int | None = _count_present(store.level(0))
 
@@ -176,13 +191,28 @@ class _Refresh:
         job = self._job(fine, design)
         nodes = self._view.documents_of(design.level)
         if self._touched is not None and can_patch(self._view.metadata, fine, old, nodes, design.chunk):
-            redone = redo_chunks(self._kind, job, old, self._touched)
+            redone = self._redo(job, old, self._touched)
             if redone is not None:
                 known = self._view.indexed(design.level)
                 patch = LevelPatch(self._overlay, fine, old, nodes, known, self._kind)
                 patch.put(redone)
                 return self._take(patch, job)
         return self._remake(job, nodes)
+
+    def _redo(self, job: Job, old: Level, touched: NDArray[np.int64]) -> Redone | None:
+        """What stands in place of some chunks; None where the level must be made as a whole."""
+        if self._kind not in LINE_KINDS:
+            return redo_chunks(self._kind, job, old, touched)
+        if job.fine.object_ids is None:
+            return None
+        survey = self._view.survey(job.design.level) if is_surveyed(job) else None
+        done = redo_lines(job, old, touched, survey, self._objects)
+        if done is None:
+            return None
+        self._objects, self._below_next = done.objects, done.touched
+        if done.survey is not None:
+            patch_survey(self._overlay, job.design.level, done.parents, done.survey)
+        return done.redone
 
     def _take(self, patch: LevelPatch, job: Job) -> RefreshedLevel:
         """Keep the documents of a level that was patched."""
@@ -199,7 +229,7 @@ class _Refresh:
         )
         own = {str(job.design.level): describe_level(plan, count, patch.nodes)}
         self._view.set_level(patch.nodes | own, patch.indexed)
-        self._touched = patch.touched
+        self._touched = patch.touched if self._below_next is None else self._below_next
         return RefreshedLevel(job.design.level, count, len(patch.touched), False)
 
     def _remake(self, job: Job, nodes: Mapping[str, Mapping[str, Any]]) -> RefreshedLevel:
@@ -226,6 +256,7 @@ class _Refresh:
         written = write_level(putter, plan, content, progress=step, cancel=self._cancel)
         putter.finish()
         self._view.set_level(written.documents, written.indexed)
+        self._view.set_survey(level, coarsened.survey)
         return RefreshedLevel(level, int(written.indexed.counts.sum()), len(written.indexed.chunks), True)
 
     def _link(self, design: LevelDesign) -> None:
@@ -239,11 +270,14 @@ class _Refresh:
     def _job(self, fine: Level, design: LevelDesign) -> Job:
         tiling = Tiling(self._kind, design.chunk_shape)
         setting = Setting(self._view.stage(), fine.number, design, tiling)
-        run_all = self._runner(f"level-{design.level}", setting, f"level {design.level}")
+        here = TaskContext(fine, design, tiling, self._scratch)
+        run_all = self._runner(f"level-{design.level}", setting, f"level {design.level}", here)
         return Job(fine, design, tiling, self._scratch, run_all)
 
-    def _runner(self, name: str, setting: Any, text: str) -> Callable[[Callable[..., Any], Sequence[Any]], list[Any]]:
-        """What runs tasks with what a setting opens, here or in other processes."""
+    def _runner(
+        self, name: str, setting: Any, text: str, here: TaskContext | None = None
+    ) -> Callable[[Callable[..., Any], Sequence[Any]], list[Any]]:
+        """What runs tasks in other processes with what a setting opens, or here, with what is open already if given."""
         step = self._step(text)
         if self._pool is not None:
             self._scratch.save(name, setting)
@@ -251,7 +285,7 @@ class _Refresh:
         def run_all(task: Callable[..., Any], parts: Sequence[Any]) -> list[Any]:
             if self._pool is not None:
                 return self._pool.run_all(name, task, parts, step)
-            context, done = setting.open(self._scratch), []
+            context, done = setting.open(self._scratch) if here is None else here, []
             for part in parts:
                 if self._cancel is not None:
                     self._cancel.raise_if_cancelled()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,17 +9,11 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from zvview.cancel import CancelToken
-from zvview.errors import ConflictError, UnsupportedError
 from zvview.pyramid.build import Progress
 from zvview.pyramid.refresh import RefreshedLevel, compute_refresh
-from zvview.pyramid.workplace import state_of
-from zvview.store.places.folder import FolderSource
-from zvview.store.places.folder_sink import FolderSink
-from zvview.store.places.folder_tree import survey_folder
-from zvview.store.places.open import Place, open_sink, open_source
-from zvview.store.places.siblings import sweep_replaced
+from zvview.store.places.open import Place
 from zvview.store.places.source import ROOT_KEY
-from zvview.store.remaking import carry
+from zvview.store.remaking import carry, open_remaking
 
 __all__ = ["RefreshReport", "refresh_pyramid"]
 
@@ -47,6 +40,7 @@ def refresh_pyramid(
     place: Place,
     chunks: ArrayLike,
     *,
+    objects: ArrayLike | None = None,
     workers: int = 0,
     storage_options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
@@ -63,6 +57,9 @@ def refresh_pyramid(
         A local store of one kind in format 0.9 with levels that zvview made.
     chunks : (n, sid) ints
         All chunks of level 0 of which any cell was changed, added or removed, links that begin or end there included.
+    objects : (m,) ints, optional
+        Ids of all objects that were edited, added or removed, for those who know; see
+        :func:`~zvview.pyramid.refresh.compute_refresh`.
     workers : int
         Processes that share the work where the store is a folder.
     storage_options : mapping, optional
@@ -79,37 +76,20 @@ def refresh_pyramid(
     DamagedError
         Levels that zvview did not make; damaged cells.
     ConflictError
-        The store was changed meanwhile; it is as that change left it.
+        Another process is changing the store, or did so meanwhile; it is as that change left it.
     Cancelled
     """
-    source = open_source(place, storage_options=storage_options)
-    try:
-        if not source.is_local or not source.can_list:
-            raise UnsupportedError(f"{source.place}: levels are refreshed in a folder, a zip or memory")
-        keys = source.list_keys("")
-        before = state_of(source) if isinstance(source, FolderSource) else None
-        done = compute_refresh(source, chunks, workers=workers, progress=progress, cancel=cancel)
+    with open_remaking(place, "refreshing its levels", storage_options=storage_options) as remaking:
+        source = remaking.source
+        done = compute_refresh(source, chunks, objects=objects, workers=workers, progress=progress, cancel=cancel)
         written = {key: data for key, data in done.changes.items() if data is not None}
         if done.changes:
-            target = os.path.realpath(source.folder) if isinstance(source, FolderSource) else place
-            if isinstance(source, FolderSource):
-                sweep_replaced(os.path.realpath(source.folder))
-            sink = open_sink(target, overwrite=True, storage_options=storage_options)
-            try:
-                if isinstance(source, FolderSource) and isinstance(sink, FolderSink):
-                    sink.make_folders(survey_folder(source).empty_folders)
-                carry(source, sink, [(key, key) for key in keys if key not in done.changes and key != ROOT_KEY])
+            with remaking.replace() as sink:
+                kept = [key for key in remaking.keys if key not in done.changes and key != ROOT_KEY]
+                carry(source, sink, [(key, key) for key in kept])
                 sink.put_many((key, (data,)) for key, data in written.items() if key != ROOT_KEY)
                 (root,) = source.get_many([(ROOT_KEY, None)])
                 assert root is not None
                 sink.put_many([(ROOT_KEY, (written.get(ROOT_KEY, root),))])
-                if isinstance(source, FolderSource) and state_of(source) != before:
-                    raise ConflictError(f"{source.place} was changed while its levels were refreshed; do it again")
-                sink.commit()
-            except BaseException:
-                sink.abort()
-                raise
-    finally:
-        source.close()
     sizes = sum(map(len, written.values()))
     return RefreshReport(done.levels, sizes, len(written), len(done.changes) - len(written))

@@ -12,11 +12,13 @@ from zvview.errors import InvalidInputError, NotZarrVectorsError
 from zvview.format import documents, names
 from zvview.format.grid import ChunkTable
 from zvview.format.metadata import RootMetadata
-from zvview.pyramid.build import check_kind
 from zvview.pyramid.cross_links import are_levels_linked
 from zvview.pyramid.design import LevelDesign
+from zvview.pyramid.line_survey import Survey
 from zvview.pyramid.overlay import Overlay
+from zvview.pyramid.preconditions import check_kind
 from zvview.pyramid.stage import Stage, with_levels
+from zvview.pyramid.stored_surveys import SURVEYS, read_survey, survey_group, survey_path, write_survey
 from zvview.store.hierarchy import document_key, fingerprint, parse_document
 from zvview.store.index import IndexedLevel, build_index
 from zvview.store.index_view import IndexView, read_index
@@ -65,7 +67,7 @@ class StoreView:
         self._encoded.pop("")
         self.metadata = RootMetadata.parse(self._root["attributes"])
         self.is_linked = are_levels_linked(self._root)
-        self._had_index = (index := read_index(overlay)) is not None
+        self._index = index = read_index(overlay)
         self._indexed: dict[int, IndexedLevel] = {}
         store = self.open()
         self.kind = check_kind(store)
@@ -123,6 +125,28 @@ class StoreView:
         """Documents of all nodes but the root, by path."""
         return self._documents
 
+    def survey(self, number: int) -> Survey | None:
+        """The survey of a level of lines, if the index tells that nobody else made the level anew since."""
+        paths = (str(number), f"{number}/{names.VERTICES}")
+        if self._index is None or any(
+            self._index.fingerprints.get(p) != fingerprint(self._encoded.get(p, b"")) for p in paths
+        ):
+            return None
+        return read_survey(self.overlay, number)
+
+    def set_survey(self, number: int, survey: Survey | None) -> None:
+        """Keep the survey of a level of which all documents are there, in the place of what was kept."""
+        putter = Rewriting(self.overlay, [survey_path(number)])
+        document = None
+        if survey is not None and self._index is not None:
+            document = write_survey(putter, number, self._documents[f"{number}/{names.VERTICES}"], survey)
+        putter.finish()
+        key = document_key(survey_path(number))
+        if document is None:
+            self.overlay.remove([key])
+        else:
+            self.overlay.put(key, documents.encode_document(document))
+
     def put_nodes(self, nodes: Mapping[str, dict[str, Any]]) -> None:
         """Put documents, in the place of those that there are."""
         for path, document in nodes.items():
@@ -150,6 +174,7 @@ class StoreView:
         for number in [n for n in self._indexed if n >= first]:
             self._forget(list(self.documents_of(number)))
             self.overlay.remove(self.overlay.list_keys(str(number)))
+            self.overlay.remove(self.overlay.list_keys(survey_path(number)))
             del self._indexed[number]
 
     def _forget(self, paths: Iterable[str]) -> None:
@@ -161,12 +186,16 @@ class StoreView:
         """Write the root, and zvview's own index where the store had one, for the levels that there are now."""
         has_links = self.is_linked and bool(designs)
         root = with_levels(self._root, self.metadata.base_bin_shape.tolist(), designs, has_cross_links=has_links)
-        if self._had_index:
+        if self._index is not None:
             levels = [self._indexed[n] for n in sorted(self._indexed)]
             # in order of their paths: what was found and what was made must not tell in which order that came about
             nodes = {path: self._documents[path] for path in sorted(self._documents)}
             encoded = {path: self._encoded[path] for path in sorted(self._encoded)}
             own, cells = build_index(nodes, encoded, levels)
+            if any(key != document_key(SURVEYS) for key in self.overlay.list_keys(SURVEYS)):
+                own[SURVEYS] = survey_group()
+            else:
+                self.overlay.remove([document_key(SURVEYS)])
             self.overlay.put_many(cells)
             self.overlay.put_many((document_key(p), (documents.encode_document(d),)) for p, d in own.items())
         self.overlay.put(document_key(""), documents.encode_document(root))

@@ -12,7 +12,7 @@ from zvview.errors import DamagedError, UnsupportedError
 from zvview.format import names
 from zvview.format.values import wrong
 from zvview.pyramid.design import LevelDesign
-from zvview.pyramid.line_design import Rules
+from zvview.pyramid.line_design import LineRules
 from zvview.pyramid.thinning import Thinning
 from zvview.store.store import Store
 
@@ -53,7 +53,7 @@ def _check_points(parameters: Mapping[str, Any], ndim: int) -> None:
 
 
 def _check_lines(parameters: Mapping[str, Any], ndim: int) -> None:
-    rules = Rules.parse(parameters)
+    rules = LineRules.parse(parameters)
     _check_lengths(ndim, rules.is_space, rules.instants, *([] if rules.selection is None else [rules.selection]))
     _check_numbers(rules.seed, rules.threshold, rules.tolerance, *rules.instants, *(rules.selection or ()))
     if not (rules.unit > 0 and all(edge > 0 for edge in rules.selection or ()) and any(rules.is_space)):

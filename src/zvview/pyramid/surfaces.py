@@ -25,13 +25,9 @@ class Frame:
     ----------
     space : sequence of int
         The axes in which triangles lie, 3 at most. Nothing moves along the others.
-    lo, hi : (D,) float64
-        What vertices must not leave.
     """
 
     space: tuple[int, ...]
-    lo: NDArray[np.float64]
-    hi: NDArray[np.float64]
 
     def place(self, positions: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Positions in space, (N, 3), relative to their middle, (3,): large coordinates would cost precision."""
@@ -44,16 +40,18 @@ class Frame:
         return out, middle
 
     def store(
-        self, places: NDArray[np.float64], middle: NDArray[np.float64], positions: NDArray[np.floating]
+        self,
+        places: NDArray[np.float64],
+        middle: NDArray[np.float64],
+        positions: NDArray[np.floating],
+        around: NDArray[np.floating],
     ) -> NDArray[np.floating]:
-        """`positions` moved to places (N, 3) in space."""
+        """`positions` moved to places (N, 3) in space, rounded so that they stay in the box of those `around`."""
         out = positions.copy()
         for at, axis in enumerate(self.space):
             moved = (places[:, at] + middle[at]).astype(out.dtype)
-            if len(moved):  # what a foreign store has outside of its bounds must not be torn back
-                least, most = out[:, axis].min(), out[:, axis].max()
-                bounds = min(self.lo[axis], float(least)), max(self.hi[axis], float(most))
-                out[:, axis] = np.clip(moved, *_inner_bounds(*bounds, out.dtype))
+            if len(moved):
+                out[:, axis] = np.clip(moved, around[:, axis].min(), around[:, axis].max())
         return out
 
 
@@ -315,11 +313,3 @@ def face_areas(positions: NDArray[np.float64], faces: NDArray[np.int64]) -> NDAr
     corners = positions[faces]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     return np.asarray(np.sqrt(_dot(normal, normal)) / 2)
-
-
-def _inner_bounds(lo: float, hi: float, dtype: np.dtype[Any]) -> tuple[Any, Any]:
-    """The least and the greatest value of a dtype that lie within bounds."""
-    least, most = dtype.type(lo), dtype.type(hi)
-    least = np.nextafter(least, dtype.type(np.inf)) if least < lo else least
-    most = np.nextafter(most, dtype.type(-np.inf)) if most > hi else most
-    return least, most

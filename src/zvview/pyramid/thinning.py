@@ -7,7 +7,7 @@ a chunk alone tells which of its points go on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -21,9 +21,10 @@ from zvview.store.writing.sorting import rank_rows, run_starts
 
 __all__ = ["MOST_BINS", "Thinning", "find_least", "number_bins", "select_points"]
 
-MOST_BINS = 1 << 40
-"""Of one chunk; with the chunks of a wave their numbers stay below 2**62."""
+MOST_BINS = 1 << 44
+"""Along one axis of a chunk. Nothing costs more for their number: they are counted, and tabled where they are few."""
 
+_MOST_NUMBERS = 1 << 53  # floats count as far
 _BLOCK = 1 << 13  # rows at a time, so that the passes stay in the cache
 _TABLE = 1 << 24  # most bins of a dense table: 64 MB
 _BINS_PER_POINT = 16  # above it clearing a dense table costs more than sorting the points
@@ -108,7 +109,7 @@ class Thinning:
             is_sound = all(0 < size < np.inf for size in sizes) and len({len(c) for c in columns}) == 1
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DamagedError("parameters of a level", found=repr(error), expected="those of a thinning") from error
-        if not (is_sound and prod(thinning.bins) <= MOST_BINS and 0 <= thinning.threshold < 1 << 32):
+        if not (is_sound and max(thinning.bins) <= MOST_BINS and 0 <= thinning.threshold < 1 << 32):
             found = f"{thinning.document()}"[:200]
             raise DamagedError("parameters of a level", found=found, expected="positive sizes, one for each axis")
         return thinning
@@ -152,12 +153,40 @@ def number_bins(
     fine ones exactly.
     """
     bins = [1 if exact else n for n, exact in zip(thinning.bins, thinning.is_exact, strict=True)]
-    firsts = np.ascontiguousarray((chunks * np.array(bins)).T, np.float64)
-    keys = slots * prod(bins)
-    for start in range(0, len(keys), _BLOCK):
-        block = slice(start, start + _BLOCK)
+    limit = max(1, len(chunks)) * prod(bins)
+    if limit > _MOST_NUMBERS:
+        keys, limit = rank_rows(_bins_by_axis(positions, slots, chunks, bins, thinning))
+    else:
+        keys = slots * prod(bins)
+        for block, inside in _find_bins(positions, slots, chunks, bins, thinning):
+            number = np.zeros(len(slots[block]))
+            for axis, found in inside:
+                number *= bins[axis]
+                number += found
+            keys[block] += number.astype(np.int64)
+    for axis in np.flatnonzero(thinning.is_exact).tolist():
+        ranks, count = _rank_values(positions[:, axis])
+        if limit * count >= 1 << 62:
+            keys, limit = rank_rows(np.stack((keys, ranks), axis=1))
+        else:
+            keys *= count
+            keys += ranks
+            limit *= count
+    return keys, limit
+
+
+def _find_bins(
+    positions: NDArray[np.floating],
+    slots: NDArray[np.int64],
+    chunks: NDArray[np.int64],
+    bins: Sequence[int],
+    thinning: Thinning,
+) -> Iterator[tuple[slice, Iterator[tuple[int, NDArray[np.float64]]]]]:
+    """For some rows after the other, the bin of each in its chunk, axis by axis; axes of one bin are left out."""
+    firsts = np.ascontiguousarray(chunks.T, np.float64) * np.array(bins, np.float64)[:, None]
+
+    def find(block: slice) -> Iterator[tuple[int, NDArray[np.float64]]]:
         slot = slots[block]
-        number = np.zeros(len(slot))
         for axis, count in enumerate(bins):
             if count == 1:
                 continue
@@ -169,19 +198,27 @@ def number_bins(
                 np.floor(inside, out=inside)
             inside -= firsts[axis][slot]
             np.clip(inside, 0, count - 1, out=inside)
-            number *= count
-            number += inside
-        keys[block] += number.astype(np.int64)
-    limit = len(chunks) * prod(bins)
-    for axis in np.flatnonzero(thinning.is_exact).tolist():
-        ranks, count = _rank_values(positions[:, axis])
-        if limit * count >= 1 << 62:
-            keys, limit = rank_rows(np.stack((keys, ranks), axis=1))
-        else:
-            keys *= count
-            keys += ranks
-            limit *= count
-    return keys, limit
+            yield axis, inside
+
+    for start in range(0, len(slots), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        yield block, find(block)
+
+
+def _bins_by_axis(
+    positions: NDArray[np.floating],
+    slots: NDArray[np.int64],
+    chunks: NDArray[np.int64],
+    bins: Sequence[int],
+    thinning: Thinning,
+) -> NDArray[np.int64]:
+    """Chunk and bins of each point as a row, (N, 1 + D): where there are too many for one number."""
+    table = np.zeros((1 + len(bins), len(slots)), np.int64)
+    table[0] = slots
+    for block, inside in _find_bins(positions, slots, chunks, bins, thinning):
+        for axis, found in inside:
+            table[1 + axis, block] = found
+    return table.T
 
 
 def find_least(hashes: NDArray[np.uint32], keys: NDArray[np.int64], limit: int) -> NDArray[np.bool_]:

@@ -110,8 +110,6 @@ def thin_block(context: TaskContext, part: tuple[int, NDArray[np.int64], int]) -
     number, chunks, threshold = part
     batch = context.fine.read_chunks(sort_chunks(chunks))
     assert isinstance(batch, Graph)
-    if not np.isfinite(batch.positions).all():
-        raise DamagedError("vertices", found="a position that is not finite", expected="finite positions")
     run, border = _thin_batch(batch, chunks, context, threshold)
     name = f"trees-{context.design.level}-{number}"
     if run is not None:
@@ -123,7 +121,7 @@ def _thin_batch(
     batch: Graph, chunks: NDArray[np.int64], context: TaskContext, threshold: int
 ) -> tuple[Run | None, Border]:
     """The run and the border of a block, from the batch of its `chunks`; nodes beyond its pieces belong to others."""
-    network, rules = as_network(batch), rules_of(context.design)
+    network, rules = as_network(batch, context.fine), rules_of(context.design)
     thin = thin_runs(network, span_network(network, rules), rules)
     columns = thin.link_columns(network, batch.link_attributes)
     edges = thin.nodes[thin.edges]
@@ -132,7 +130,7 @@ def _thin_batch(
     ratio = np.rint(context.design.chunk / context.fine.chunk_shape).astype(np.int64)
     block = sort_chunks(np.floor_divide(chunks[:, -len(ratio) :], ratio))
     if (ChunkTable.of(block).find(places[:inner][run_starts(*places[:inner].T)]) < 0).any():
-        raise DamagedError("vertices", found="a position outside its chunk", expected="positions inside their chunks")
+        raise _astray(network.positions[:inner], chunks[:, -len(ratio) :], context)
 
     own = thin.nodes[thin.nodes < inner]
     own = own[_are_kept(network.objects[own], context, threshold)]
@@ -151,6 +149,18 @@ def _thin_batch(
         run = replace(run, columns={n: v for n, v in run.columns.items() if n != _NUMBERS})
     border = _border(network, inner, places, rows, edges[others], {n: v[others] for n, v in columns.items()})
     return run, replace(border, blocks=block)
+
+
+def _astray(
+    positions: NDArray[np.floating], chunks: NDArray[np.int64], context: TaskContext
+) -> DamagedError | InvalidInputError:
+    """What is wrong where a node of some chunks lies in none of those that they become."""
+    if (ChunkTable.of(chunks).find(locate_chunks(positions, context.fine.chunk_shape)) >= 0).all():
+        return InvalidInputError(
+            f"chunk shape {list(context.design.chunk_shape)}: rounding puts a position on a border elsewhere than the "
+            f"finer chunks of {context.fine.chunk_shape.tolist()} have it; a power of two as the multiple never does"
+        )
+    return DamagedError("vertices", found="a position outside its chunk", expected="positions inside their chunks")
 
 
 def _are_kept(objects: NDArray[np.int64], context: TaskContext, threshold: int) -> NDArray[np.bool_]:

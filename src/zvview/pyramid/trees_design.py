@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.errors import InvalidInputError
+from zvview.errors import DamagedError, InvalidInputError
 from zvview.format.attributes import AttributeMetadata
+from zvview.format.cells import FARTHEST_CHUNK
+from zvview.format.metadata import space_axes
 from zvview.geometry.batches import Graph, Skeletons
+from zvview.pyramid.chunk_choice import choose_multiples
 from zvview.pyramid.design import LevelDesign, PyramidOptions
 from zvview.pyramid.hashing import hash_ids
 from zvview.pyramid.networks import Network, Rules, find_changes, span_network, thin_runs
 from zvview.pyramid.parts import row_bytes
 from zvview.store.level import Level
-from zvview.store.writing.choose import TARGET_BYTES
-from zvview.store.writing.sorting import rank_rows
 
 __all__ = ["as_network", "design_level", "rules_of"]
 
@@ -32,7 +33,6 @@ _NEAR_FLOOR = 1.1  # of the nodes that no bin can thin: fewer are not worth a la
 _STEPS = 7  # of the search, over
 _OCTAVES = 20
 _EXACT = 1e-6
-_MOST_MERGED = 64  # chunks along an axis that become one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +66,7 @@ def design_level(fine: Level, previous: LevelDesign | None, options: PyramidOpti
         Wished shapes that do not fit each other.
     """
     number = fine.number + 1
-    is_space = _space_axes(fine)
+    is_space = space_axes(fine.axes)
     sample = _read_sample(fine, is_space, options.seed)
     share = options.object_sparsity if options.object_sparsity is not None else 1.0
     finer: Mapping[str, Any] = {} if previous is None else previous.parameters
@@ -114,17 +114,20 @@ def rules_of(design: LevelDesign) -> Rules:
     )
 
 
-def as_network(batch: Graph) -> Network:
-    """The nodes and links of a batch."""
+def as_network(batch: Graph, fine: Level) -> Network:
+    """The nodes and links of a batch of a level.
+
+    Raises
+    ------
+    DamagedError
+        Positions that are not finite, or so far away that chunks cannot be counted.
+    """
+    farthest = np.abs(batch.positions).max(axis=0, initial=0.0) / fine.chunk_shape
+    if not (farthest < FARTHEST_CHUNK).all():  # NaN is not either
+        raise DamagedError("vertices", found="a position beyond all chunks", expected="positions inside their chunks")
     return Network(
         batch.positions, batch.edges, batch.attributes, batch.vertex_object_ids, isinstance(batch, Skeletons)
     )
-
-
-def _space_axes(fine: Level) -> NDArray[np.bool_]:
-    """Axes along which bins and chunks grow, (D,): those of space, or all where there are none."""
-    is_space = np.array([axis.type == "space" for axis in fine.axes])
-    return is_space if is_space.any() else ~is_space
 
 
 def _wish(options: PyramidOptions, what: str, fine: Level) -> tuple[float, ...] | None:
@@ -140,7 +143,7 @@ def _read_sample(fine: Level, is_space: NDArray[np.bool_], seed: int) -> _Sample
     enough = int(np.searchsorted(np.cumsum(counts[order]), _SAMPLE_NODES)) + 1
     batch = fine.read_chunks(chunks[np.sort(order[:enough])])
     assert isinstance(batch, Graph)
-    network, inner = as_network(batch), int(batch.offsets[-1])
+    network, inner = as_network(batch, fine), int(batch.offsets[-1])
     leaves = network.edges[(network.edges >= inner).any(axis=1)]
     objects = network.objects.copy()
     objects[leaves.max(axis=1)] = objects[leaves.min(axis=1)]  # not known of far ends: taken for the same
@@ -202,23 +205,15 @@ def _choose_edge(
 def _choose_chunks(
     fine: Level, sample: _Sample, rules: Rules, is_space: NDArray[np.bool_], share: float
 ) -> tuple[float, ...]:
-    """The largest multiple of the finer chunks, along space, whose mean holds no more than a megabyte."""
+    """The finer chunks made longer along space, as far as their mean holds no more than a megabyte."""
     network = sample.network
     kept = len(thin_runs(network, span_network(network, rules), rules).nodes) / max(1, len(network.positions))
     link_bytes = 2 if network.is_tree else 16 + 4 * len(fine.link_attribute_names)
     bytes_each = share * kept * (row_bytes(fine) + link_bytes * len(network.edges) / max(1, len(network.positions)))
-    sizes = fine.chunk_vertex_counts * bytes_each
-    places = fine.chunks[:, -len(is_space) :]
-    merged, most = 1, int(_span(places)[is_space].max())
-    while merged < min(most, _MOST_MERGED):
-        parents = np.floor_divide(places, np.where(is_space, merged + 1, 1))
-        keys, _ = rank_rows(parents)
-        _, group = np.unique(keys, return_inverse=True)
-        totals = np.bincount(group, sizes)
-        if (totals**2).sum() > TARGET_BYTES * totals.sum():
-            break
-        merged += 1
-    return tuple((np.where(is_space, merged, 1) * fine.chunk_shape).tolist())
+    sizes = fine.chunk_vertex_counts.astype(np.float64) * bytes_each
+    edges = fine.chunk_shape.tolist()
+    multiples = choose_multiples(fine.chunks[:, -len(edges) :], sizes, edges, is_space.tolist())
+    return tuple(edge * multiple for edge, multiple in zip(edges, multiples, strict=True))
 
 
 def _check_shapes(fine: Level, chunk_shape: Sequence[float], bin_shape: Sequence[float]) -> None:

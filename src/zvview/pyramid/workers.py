@@ -77,6 +77,7 @@ class Workers:
             raise InvalidInputError(f"workers = {count!r}, expected a number of processes")
         self._scratch, self._count, self._cancel = scratch, count, cancel
         self._pool: ProcessPoolExecutor | None = None
+        self._bench = _Bench()
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +125,7 @@ class Workers:
         if self._count <= 1:
             for order in orders:
                 self._check()
-                _perform(order)
+                self._bench.perform(order)
                 yield
             return
         yield from self._perform_elsewhere(orders)
@@ -150,7 +151,7 @@ class Workers:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")  # forked children would share locks and event loops
             self._pool = ProcessPoolExecutor(self._count, mp_context=context)
-        waiting: set[Future[None]] = {self._pool.submit(_perform, order) for order in orders}
+        waiting: set[Future[None]] = {self._pool.submit(_perform_here, order) for order in orders}
         try:
             while waiting:
                 done, waiting = wait(waiting, timeout=_WAIT_SECONDS, return_when=FIRST_COMPLETED)
@@ -167,21 +168,32 @@ class Workers:
             self._cancel.raise_if_cancelled()
 
     def _stop(self) -> None:
+        self._bench = _Bench()  # files that it maps could not be removed on Windows
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-_latest: tuple[tuple[str, str], TaskContext] | None = None
+class _Bench:
+    """Does tasks of one build; the level that they read stays open from one to the next."""
+
+    def __init__(self) -> None:
+        self._setting: str | None = None
+        self._context: TaskContext | None = None
+
+    def perform(self, order: _Order) -> None:
+        """Do one task and keep its result."""
+        scratch = Scratch(order.folder)
+        if self._context is None or self._setting != order.setting:
+            self._setting, self._context = order.setting, scratch.load(order.setting).open(scratch)
+        scratch.save(order.result, order.task(self._context, order.part))
 
 
-def _perform(order: _Order) -> None:
-    """Do one task and keep its result; the level that it reads stays open for the next one."""
-    global _latest
-    scratch, key = Scratch(order.folder), (order.folder, order.setting)
-    if _latest is None or _latest[0] != key:
-        _latest = (key, scratch.load(order.setting).open(scratch))
-    scratch.save(order.result, order.task(_latest[1], order.part))
+_bench = _Bench()  # of a worker, which lives as long as its build
+
+
+def _perform_here(order: _Order) -> None:
+    _bench.perform(order)
 
 
 def _result_name(setting: str, task: Callable[..., Any], part: Any) -> str:

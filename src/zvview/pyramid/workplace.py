@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zvview.errors import ConflictError, NotZarrVectorsError, UnsupportedError
+from zvview import __version__
 from zvview.format import names
 from zvview.format.documents import encode_document
 from zvview.pyramid.scratch import Scratch
-from zvview.pyramid.scratch_beside import note_stage, open_scratch_beside
+from zvview.pyramid.scratch_beside import open_scratch_beside
 from zvview.store.hierarchy import document_key
 from zvview.store.index_view import IndexView
 from zvview.store.places.folder import FolderSource
 from zvview.store.places.folder_sink import FolderSink
-from zvview.store.places.folder_tree import survey_folder
-from zvview.store.places.open import Place, open_sink, open_source
-from zvview.store.places.source import ROOT_KEY, Source
-from zvview.store.remaking import carry, read_documents, true_index
+from zvview.store.places.open import Place
+from zvview.store.places.source import ROOT_KEY
+from zvview.store.remaking import Remaking, carry, open_remaking, read_documents, true_index
 
-__all__ = ["Workplace", "open_workplace", "state_of"]
+__all__ = ["Workplace", "open_workplace"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +31,8 @@ class Workplace:
 
     Attributes
     ----------
+    place : str
+        Of the store, as shown in messages.
     sink : FolderSink
         Takes the coarse levels and all documents that change; holds the rest already.
     documents, encoded : mapping by path
@@ -42,6 +42,7 @@ class Workplace:
     scratch : Scratch
     """
 
+    place: str
     sink: FolderSink
     documents: Mapping[str, dict[str, Any]]
     encoded: Mapping[str, bytes]
@@ -59,51 +60,39 @@ def open_workplace(place: Place, wishes: str, *, storage_options: Mapping[str, A
     """A copy of the store at `place` without its coarse levels, which takes its place when the block ends well.
 
     Level 0 is not copied where the place is a folder: its files are linked. Scratch is kept when the block ends badly,
-    and found again by the next one of the same store and `wishes`.
+    and found again by the next one of the same store, `wishes` and version of zvview.
 
     Raises
     ------
     NotZarrVectorsError, UnsupportedError
         There is no store, or it lies where it can be replaced only in pieces, or has links inside.
     ConflictError
-        Another process builds there, or the store was changed meanwhile; it is as that one left it.
+        Another process is changing the store, or did so meanwhile; it is as that change left it.
     UnreachableError
         The folder in which the store lies cannot be written, or its disk is full.
     """
-    source = open_source(place, storage_options=storage_options)
-    try:
-        if not source.is_local or not source.can_list:
-            raise UnsupportedError(
-                f"{source.place}: levels are built in a folder, a zip or memory; copy the store to its address then"
-            )
-        keys = source.list_keys("")
-        if ROOT_KEY not in keys:
-            raise NotZarrVectorsError(f"{source.place} holds no zarr.json: there is no store")
-        if isinstance(source, FolderSource):
-            target = os.path.realpath(source.folder)
-            before = state_of(source)
-            with open_scratch_beside(target, f"{before}{wishes}") as scratch:
-                sink = FolderSink(target, overwrite=True)
-                with _aborting(sink):
-                    note_stage(scratch, sink.folder)
-                    sink.make_folders(p for p in survey_folder(source).empty_folders if not _is_replaced(p))
-                    yield _begin(source, sink, keys, scratch)
-                    if state_of(source) != before:
-                        raise ConflictError(f"{source.place} was changed while its levels were built; build them again")
-                    sink.commit()
+    with contextlib.ExitStack() as stack:
+        remaking = stack.enter_context(open_remaking(place, "building its levels", storage_options=storage_options))
+        if isinstance(remaking.source, FolderSource):
+            target = os.path.realpath(remaking.source.folder)
+            scratch = stack.enter_context(open_scratch_beside(target, f"{__version__} {remaking.state} {wishes}"))
+            sink = stack.enter_context(remaking.replace(lambda path: not _is_replaced(path)))
+            assert isinstance(sink, FolderSink)
+            yield _begin(remaking, sink, scratch)
         else:
-            with tempfile.TemporaryDirectory(prefix="zvview-") as folder:
-                staged = os.path.join(folder, "store")
-                sink = FolderSink(staged)
-                with _aborting(sink):
-                    yield _begin(source, sink, keys, Scratch(os.path.join(folder, "scratch")))
-                    sink.commit()
-                _copy(FolderSource(staged), place, storage_options)
-    finally:
-        source.close()
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="zvview-"))
+            staged = os.path.join(folder, "store")
+            sink = FolderSink(staged)
+            yield _begin(remaking, sink, Scratch(os.path.join(folder, "scratch")))
+            sink.commit()
+            made = FolderSource(staged)
+            with remaking.replace() as whole:
+                carry(made, whole, [(key, key) for key in made.list_keys("") if key != ROOT_KEY])
+                carry(made, whole, [(ROOT_KEY, ROOT_KEY)])
 
 
-def _begin(source: Source, sink: FolderSink, keys: list[str], scratch: Scratch) -> Workplace:
+def _begin(remaking: Remaking, sink: FolderSink, scratch: Scratch) -> Workplace:
+    source, keys = remaking.source, remaking.keys
     documents, encoded = read_documents(source, keys)
     index = true_index(source, encoded)
     kept = _without_coarse_levels(keys)
@@ -115,7 +104,7 @@ def _begin(source: Source, sink: FolderSink, keys: list[str], scratch: Scratch) 
     own = {document_key(p): (b,) for p, b in rewritten.items()}
     carry(source, sink, [(key, key) for key in kept if key not in own])
     sink.put_many(own.items())
-    return Workplace(sink, documents | altered, encoded | rewritten, index, scratch)
+    return Workplace(source.place, sink, documents | altered, encoded | rewritten, index, scratch)
 
 
 def _without_coarse_levels(keys: Sequence[str]) -> list[str]:
@@ -151,44 +140,3 @@ def _is_replaced(key: str) -> bool:
         return False
     delta = rest[1] if rest[0] == names.LINKS else rest[2] if len(rest) > 2 else ""
     return delta[:1] in ("+", "-")
-
-
-def state_of(source: FolderSource) -> str:
-    """A digest of which files and empty folders a store has, how large the files are and when they were written.
-
-    Raises
-    ------
-    UnsupportedError, UnreachableError
-        The folder holds what can not be carried over; see :func:`zvview.store.places.folder_tree.survey_folder`.
-    """
-    tree = survey_folder(source)
-    digest = hashlib.sha256("\n".join(tree.empty_folders).encode(errors="surrogateescape"))
-    for key in tree.files:
-        try:
-            found = os.lstat(source.path_of(key))
-            line = f"{key} {found.st_size} {found.st_mtime_ns} {found.st_ino}\n"
-        except FileNotFoundError:
-            line = f"{key} is gone\n"
-        digest.update(line.encode())
-    return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _aborting(sink: FolderSink) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        sink.abort()
-        raise
-
-
-def _copy(source: FolderSource, place: Place, storage_options: Mapping[str, Any] | None) -> None:
-    sink = open_sink(place, overwrite=True, storage_options=storage_options)
-    try:
-        keys = source.list_keys("")
-        carry(source, sink, [(key, key) for key in keys if key != ROOT_KEY])
-        carry(source, sink, [(ROOT_KEY, ROOT_KEY)])
-        sink.commit()
-    except BaseException:
-        sink.abort()
-        raise

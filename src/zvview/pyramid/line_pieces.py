@@ -1,0 +1,184 @@
+"""The pieces of the lines of a level as they stand in the store, and where lines made again differ from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zvview.format import names
+from zvview.format.cells import spread
+from zvview.format.grid import ChunkTable, sort_chunks
+from zvview.format.sequences import distinct, offsets_of
+from zvview.store.level import Level
+from zvview.store.reading.joints import piece_rows
+from zvview.store.reading.piece_buffer import PieceBuffer, outline_pieces
+from zvview.store.reading.pieces import read_pieces
+from zvview.store.reading.reader import LevelReader, ReadOptions
+from zvview.store.writing.runs import Run
+from zvview.store.writing.sorting import rank_rows
+
+__all__ = ["Difference", "LinePieces", "fragment_chunks", "number_in_groups"]
+
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Difference:
+    """Where lines that were made again differ from the old ones.
+
+    Attributes
+    ----------
+    chunks : (n, D) int64
+        That hold a piece that is no more, is new, or became another one.
+    objects : (m,) int64
+        To which these pieces belong, ascending.
+    """
+
+    chunks: Ints
+    objects: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinePieces:
+    """All pieces of the lines of a level, object after object.
+
+    Attributes
+    ----------
+    reader : LevelReader
+    owners, ranks : (n,) int64
+        Object of each piece, and its place in it.
+    chunks : (n, D) int64
+    fragments : (n,) int64
+        In its chunk.
+    """
+
+    reader: LevelReader
+    owners: Ints
+    ranks: Ints
+    chunks: Ints
+    fragments: Ints
+
+    @classmethod
+    def of(cls, level: Level) -> LinePieces:
+        """The pieces of a level that has objects."""
+        reader = level._reader
+        assert reader.objects is not None
+        manifests = reader.objects.manifests()
+        rows = reader.objects.piece_rows()
+        ranks = np.arange(len(rows)) - manifests.offsets[rows]
+        return cls(reader, reader.objects.ids[rows], ranks, manifests.chunks, manifests.fragments)
+
+    def joints_at(self, chunks: Ints) -> Ints:
+        """Pieces that are followed by another one of their line, if one of both lies in some chunks, (n, D): (m,)."""
+        is_here = ChunkTable.of(chunks).find(self.chunks) >= 0
+        joints = np.flatnonzero(is_here[1:] | is_here[:-1])
+        followed: Ints = joints[self.owners[joints] == self.owners[joints + 1]]
+        return followed
+
+    def read(self, coords: Ints) -> PieceBuffer:
+        """What some chunks, distinct and in numeric order, hold."""
+        if not len(coords):
+            return outline_pieces(coords, np.empty(0, np.int64), np.empty(0, np.int64))
+        families = self.reader.families(ReadOptions(object_ids=False))
+        return read_pieces(self.reader.hierarchy, families, coords)[0]
+
+    def find_rows(self, buffer: PieceBuffer, pieces: Ints) -> tuple[Ints, Ints]:
+        """First row in a buffer, and number of rows, of some pieces, all in chunks that it has."""
+        path = f"{self.reader.layout.path}/{names.OBJECT_INDEX}/{names.MANIFESTS}"
+        return piece_rows(buffer, self.chunks[pieces], self.fragments[pieces], path)
+
+    def compare(self, run: Run, order_keys: Ints) -> Difference:
+        """Where the lines of a run differ from those of the same ids here.
+
+        Parameters
+        ----------
+        run : Run
+            Whole lines. Those that are not here are new.
+        order_keys : (m, D) int64
+            Of the objects of the run, ascending: the chunk that each begins in. A line that begins elsewhere than
+            before has another place among its neighbours in every chunk.
+        """
+        assert run.objects is not None and run.ranks is not None
+        ids = distinct(run.objects)
+        mine = np.flatnonzero(np.isin(self.owners, ids))
+        buffer = self.read(sort_chunks(self.chunks[mine]))
+        starts, counts = self.find_rows(buffer, mine)
+        new_chunks = fragment_chunks(run)
+        table = ChunkTable.of(np.concatenate((self.chunks[mine], new_chunks)))
+        old = _sorted_keys(table.find(self.chunks[mine]), self.owners[mine], self.fragments[mine])
+        new = _sorted_keys(table.find(new_chunks), run.objects, run.ranks)
+        keys, _ = rank_rows(np.concatenate((old.table, new.table)))
+        _, a, b = np.intersect1d(keys[: len(mine)], keys[len(mine) :], assume_unique=True, return_indices=True)
+        a, b = old.order[a], new.order[b]
+        alike = np.flatnonzero(counts[a] == run.counts[b])
+        a, b = a[alike], b[alike]
+        first = offsets_of(run.counts)[:-1]
+        is_same = _are_equal(buffer, starts[a], run, first[b], counts[a])
+        has_moved = self._begin_elsewhere(mine, ids, order_keys)
+        old_dirty, new_dirty = np.ones(len(mine), bool), np.ones(len(new_chunks), bool)
+        old_dirty[a[is_same]] = new_dirty[b[is_same]] = False
+        old_dirty |= np.isin(self.owners[mine], has_moved)
+        new_dirty |= np.isin(run.objects, has_moved)
+        chunks = np.concatenate((self.chunks[mine][old_dirty], new_chunks[new_dirty]))
+        return Difference(
+            sort_chunks(chunks), distinct(np.concatenate((self.owners[mine][old_dirty], run.objects[new_dirty])))
+        )
+
+    def _begin_elsewhere(self, mine: Ints, ids: Ints, order_keys: Ints) -> Ints:
+        firsts = mine[self.ranks[mine] == 0]
+        at = np.searchsorted(ids, self.owners[firsts])
+        moved: Ints = self.owners[firsts[(self.chunks[firsts] != order_keys[at]).any(axis=1)]]
+        return moved
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Keyed:
+    """Pieces by chunk, object and place: their order, and chunk, object and number in both of each, (n, 3)."""
+
+    order: Ints
+    table: Ints
+
+
+def _sorted_keys(chunk: Ints, owner: Ints, place: Ints) -> _Keyed:
+    order = np.lexsort((place, owner, chunk))
+    chunk, owner = chunk[order], owner[order]
+    return _Keyed(order, np.stack((chunk, owner, number_in_groups(chunk, owner)), axis=1))
+
+
+def number_in_groups(*columns: Ints) -> Ints:
+    """Number of each row among its neighbours that agree in all columns, (n,)."""
+    count = len(columns[0])
+    is_first = np.ones(count, bool)
+    is_first[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    starts = np.flatnonzero(is_first)
+    return np.arange(count) - np.repeat(starts, np.diff(np.append(starts, count)))
+
+
+def fragment_chunks(run: Run) -> Ints:
+    """Chunk of each fragment of a run, (F, D)."""
+    return np.repeat(run.chunks, np.diff(run.fragments), axis=0)
+
+
+def _are_equal(buffer: PieceBuffer, a: Ints, run: Run, b: Ints, counts: Ints) -> Flags:
+    """Whether stretches of rows from rows `a` of the buffer and `b` of the run on are the same bytes, (m,)."""
+    _, owner, local = spread(counts)
+    differs = np.zeros(len(owner), bool)
+    old, new = a[owner] + local, b[owner] + local
+    if not len(old):
+        return np.ones(len(counts), bool)
+    pairs: list[tuple[NDArray[Any], NDArray[Any]]] = [(buffer.positions, run.positions)]
+    pairs += [(buffer.attributes[name], column) for name, column in run.columns.items()]
+    for mine, theirs in pairs:
+        if mine.dtype != theirs.dtype or mine.shape[1:] != theirs.shape[1:]:
+            return np.zeros(len(counts), bool)
+        differs |= (_as_bytes(mine.take(old, axis=0)) != _as_bytes(theirs.take(new, axis=0))).any(axis=1)
+    same: Flags = np.bincount(owner[differs], minlength=len(counts)) == 0
+    return same
+
+
+def _as_bytes(rows: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), -1)
