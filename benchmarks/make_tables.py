@@ -32,11 +32,20 @@ BENCHMARKS: Final = {
         the bins over that of level 0. [Levels](levels.md) shows the pictures.""",
     "convert": """
         Foreign files to stores, against zarr-vectors-tools 0.3.0 on the same files; what comes back is the same.""",
+    "convert_memory": """
+        The highest anonymous memory of a conversion that may hold 16 MB of content, for an input four times as large
+        against one; 1 is none that grows with the input.""",
     "memory": """
         The highest memory that a process needs to read a whole level, beyond what it held before, against the size of
         what is returned; 1 is the result itself.""",
     "startup": """
         Fresh interpreters, compiled bytecode on disk.""",
+    "streaming": """
+        The streaming engine without a viewer: how soon a view is shown and settled, and what it reads in vain.""",
+    "napari_browse": """
+        The same in a real napari window with software drawing, on stores grown from real synapses, streamlines and a
+        neuropil. The first batch is in the vertex buffer; reading all is zarr-vectors 0.9.2 and `viewer.add_points`, in
+        a process of its own. Work on the window's thread is ours, paints are shown apart.""",
 }
 
 

@@ -24,7 +24,9 @@ LAYERS: list[set[str]] = [
     {"store"},
     {""},  # the facade, zvview/__init__.py
     {"pyramid", "stream", "style", "testing"},
-    {"napari", "neuroglancer", "convert"},
+    {"convert"},
+    {"samples"},
+    {"napari", "neuroglancer"},
     {"cli"},
     {"__main__"},
 ]
@@ -42,9 +44,11 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "obstore": frozenset({"store"}),
     # the last two are napari's own: its features are data frames, its units are pint's
     **dict.fromkeys(("napari", "vispy", "npe2", "psygnal", *QT, "pandas", "pint"), frozenset({"napari"})),
+    "mapbox_earcut": frozenset({"napari"}),  # areas of closed lines
     "neuroglancer": frozenset({"neuroglancer"}),
     **dict.fromkeys(("nibabel", "pyarrow"), frozenset({"convert"})),
     **dict.fromkeys(("fast_simplification", "scipy"), frozenset({"pyramid"})),
+    "platformdirs": frozenset({"samples"}),
     **dict.fromkeys(("typer", "rich"), frozenset({"cli"})),
 }
 

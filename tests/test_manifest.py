@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from fnmatch import fnmatch
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from zvview.samples import SAMPLES
 
 TOP = Path(__file__).parents[1] / "napari.yaml"
 
@@ -40,3 +43,12 @@ def test_installed_package_announces_the_manifest() -> None:
 def test_top_level_manifest_is_a_relative_link_to_the_one_in_the_package() -> None:
     assert TOP.is_symlink()
     assert TOP.readlink() == Path("src/zvview/napari.yaml")
+
+
+def test_samples_of_the_manifest_are_those_that_there_are(manifest: dict[str, Any]) -> None:
+    announced = {entry["key"]: entry for entry in manifest["contributions"]["sample_data"]}
+    assert [(key, entry["display_name"]) for key, entry in announced.items()] == [(s.name, s.title) for s in SAMPLES]
+    (reader,) = (r for r in manifest["contributions"]["readers"] if r["command"] == "zvview.get_sample_reader")
+    for key, entry in announced.items():
+        assert entry["uri"].endswith(f"/{key}") and entry["reader_plugin"] == "zvview"
+        assert fnmatch(entry["uri"], reader["filename_patterns"][0])

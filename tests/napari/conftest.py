@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import select
 import shutil
@@ -17,7 +18,7 @@ import pytest
 
 _SETTINGS = tempfile.TemporaryDirectory(prefix="zvview-napari-")
 os.environ["NAPARI_CONFIG"] = str(Path(_SETTINGS.name) / "settings.yaml")  # read when napari is first imported
-os.environ.setdefault("QT_API", "pyqt6")
+os.environ.setdefault("QT_API", "pyqt6" if importlib.util.find_spec("PyQt6") else "pyside6")
 
 with warnings.catch_warnings():  # those of other packages, once, while they are imported
     warnings.simplefilter("ignore")
@@ -135,7 +136,7 @@ class Window:
 
     def settle(self, *layers: Any) -> None:
         """Wait until what is in view of the layers, by default all, has come and is shown."""
-        shown = layers or tuple(self.viewer.layers)
+        shown = layers or tuple(layer for layer in self.viewer.layers if hasattr(layer, "stream"))
         self.live(0.15)  # the throttle of the views
         for layer in shown:
             self.wait(lambda layer=layer: layer.stream.update is not None and layer.stream.is_settled)

@@ -20,6 +20,7 @@ from zvview.napari.layers import make_layer, show
 from zvview.napari.plain import PLAIN_BUDGET
 from zvview.napari.preparing import prepare
 from zvview.napari.private import names
+from zvview.napari.private.closing import on_closed
 from zvview.style import Colouring
 from zvview.testing import make_batch, make_store
 
@@ -69,6 +70,11 @@ def test_a_name_that_is_gone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     monkeypatch.setattr(names, "MARKER_RECORD", np.dtype([("a_position", "f4", 2)]))
     assert names.find_missing() == ["Markers' record layout"]
+
+
+def test_a_window_tells_when_it_is_gone_and_one_that_cannot_is_let_be(window: Any) -> None:
+    assert hasattr(window.viewer.window._qt_window, "destroyed")
+    on_closed(object(), lambda: None)
 
 
 @pytest.mark.parametrize("kind", ["point_cloud", "streamline", "skeleton", "mesh"])

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zvview.errors import ZvviewError
 from zvview.format import names
 from zvview.format.attributes import AttributeMetadata
-from zvview.format.metadata import Axis
+from zvview.format.metadata import Axis, space_axes
 from zvview.store.store import Store
 from zvview.style import Colouring, Membership, limits_from_statistics, limits_of_values
 
-__all__ = ["choose_colouring", "colour_axes", "read_membership", "with_limits"]
+__all__ = ["GroupsOfStore", "choose_colouring", "colour_axes", "read_membership", "sample_values", "with_limits"]
 
 _MOST_LABELS = 20  # more would share colours
 _SAMPLE_CHUNKS = 16
@@ -42,7 +45,7 @@ def choose_colouring(kind: str, attributes: Mapping[str, AttributeMetadata]) -> 
 
 def colour_axes(axes: tuple[Axis, ...]) -> tuple[int, ...]:
     """The axes that direction colours show as red, green and blue: x, y and z where they are named so."""
-    space = [i for i, axis in enumerate(axes) if axis.type == "space"] or list(range(len(axes)))
+    space = np.flatnonzero(space_axes(axes)).tolist()
     if all(axes[i].name.lower() in "xyz" for i in space):
         space.sort(key=lambda i: axes[i].name.lower())
     return tuple(space[:3])
@@ -60,19 +63,60 @@ def with_limits(store: Store, by: Colouring) -> Colouring:
         limits = limits_from_statistics(entries[by.name], by.channel) if by.name in entries else None
         if limits is not None:
             return replace(by, limits=limits)
+    values = sample_values(store, by.name)
+    if values is None:
+        return by
+    return replace(by, limits=limits_of_values(values if values.ndim == 1 else values[:, by.channel]))
+
+
+def sample_values(store: Store, name: str) -> NDArray[Any] | None:
+    """Values of a vertex attribute, (n,) or (n, C), in chunks spread over the coarsest level that carries it; reads.
+
+    None where no level has any, or where they cannot be read: the streamer reports the reason.
+    """
     for number in reversed(store.levels):
         level = store.level(number)
-        if by.name in level.attributes and len(level.chunks):
+        if name in level.attributes and len(level.chunks):
             spread = np.unique(np.linspace(0, len(level.chunks) - 1, _SAMPLE_CHUNKS).astype(np.intp))
             try:
-                batch = level.read_chunks(level.chunks[spread], [by.name], object_ids=False, on_damage="skip")
+                batch = level.read_chunks(level.chunks[spread], [name], object_ids=False, on_damage="skip")
             except ZvviewError:
-                return by  # the layer shows what it can; the streamer reports the reason
-            values = batch.attributes.get(by.name)
-            if values is None or not len(values):
-                continue
-            return replace(by, limits=limits_of_values(values if values.ndim == 1 else values[:, by.channel]))
-    return by
+                return None
+            values = batch.attributes.get(name)
+            if values is not None and len(values):
+                return values
+    return None
+
+
+class GroupsOfStore:
+    """The groups of a store's objects, read once, and only if somebody asks. From any thread."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._is_asked = self._is_read = False
+        self.known: Membership | None = None
+        """None as long as they were not read, and where there are none."""
+
+    def read(self) -> Membership | None:
+        """The groups; reads."""
+        with self._lock:
+            if not self._is_read:
+                self.known, self._is_read = read_membership(self._store), True
+            return self.known
+
+    def known_or_ask(self) -> Membership | None:
+        """The groups if they are known; else a thread of its own begins to read them. Returns at once."""
+        if not self._is_asked:
+            self._is_asked = True
+            threading.Thread(target=self._read_quietly, name="zvview-groups", daemon=True).start()
+        return self.known
+
+    def _read_quietly(self) -> None:
+        try:
+            self.read()
+        except ZvviewError:
+            self._is_asked = False  # the streamer reports sources out of reach; the next question tries again
 
 
 def read_membership(store: Store) -> Membership | None:

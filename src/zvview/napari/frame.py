@@ -58,6 +58,8 @@ class Frame:
         Of the layer's axes.
     lo, hi : (D,) float64 array
         Bounds in the store's axis order.
+    step : (D,) float64 array
+        In the layer's axis order: what a slider of the viewer moves by.
     """
 
     order: tuple[int, ...]
@@ -66,6 +68,7 @@ class Frame:
     units: tuple[str, ...]
     lo: NDArray[np.float64]
     hi: NDArray[np.float64]
+    step: NDArray[np.float64]
 
     @classmethod
     def of(
@@ -74,9 +77,13 @@ class Frame:
         bounds: tuple[ArrayLike, ArrayLike],
         bin_shape: ArrayLike,
         *,
+        step: ArrayLike | None = None,
         keep_order: bool = False,
     ) -> Self:
-        """The frame of a store: its axes, its bounds and the edge lengths of a bin of its finest level."""
+        """The frame of a store: its axes, its bounds and the edge lengths of a bin of its finest level.
+
+        `step`, in the store's axis order, is 1 by default.
+        """
         lo, hi = (np.asarray(corner, np.float64) for corner in bounds)
         order = tuple(range(len(axes))) if keep_order else image_order(axes)
         reach = np.maximum(np.abs(lo), np.abs(hi)) / np.maximum(np.asarray(bin_shape, np.float64), 1e-300)
@@ -89,6 +96,7 @@ class Frame:
             tuple(known_unit(axis.unit) for axis in permuted),
             lo,
             hi,
+            np.broadcast_to(np.asarray(1.0 if step is None else step, np.float64), len(axes))[list(order)],
         )
 
     @property

@@ -47,9 +47,10 @@ def make_layer(kind: str, frame: Frame, *, point_size: float = 1.0, **kwargs: An
     from zvview.napari.private.registering import register_layers
 
     register_layers()
-    if family == "points":
-        return StreamPoints(frame.extent, **kwargs)
-    return StreamLines(frame.extent, **kwargs) if family == "lines" else StreamSurface(frame.extent, **kwargs)
+    classes = {"points": StreamPoints, "lines": StreamLines, "surface": StreamSurface}
+    layer = classes[family](frame.extent, **kwargs)
+    layer.slider_step = frame.step
+    return layer
 
 
 def is_fast(layer: Layer) -> bool:
@@ -63,5 +64,9 @@ def show(layer: Layer, prepared: Prepared) -> None:
         show_plainly(layer, prepared)
     elif prepared.elements is None:
         layer.swap(prepared.positions, prepared.colours, prepared.features)
-    else:
+    elif prepared.triangles is None:
         layer.swap(prepared.positions, prepared.elements, prepared.colours, prepared.features)
+    else:
+        layer.swap(
+            prepared.positions, prepared.elements, prepared.colours, prepared.features, triangles=prepared.triangles
+        )

@@ -7,13 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from napari.layers import Layer
+from napari.utils.notifications import show_warning
 from numpy.typing import NDArray
 
+from zvview.errors import ZvviewError
+from zvview.geometry.parametric import ParametricObjects
 from zvview.napari.binding import StreamBinding
 from zvview.napari.colouring import choose_colouring
 from zvview.napari.frame import Frame
-from zvview.napari.layers import make_layer
+from zvview.napari.layers import family_of, make_layer
+from zvview.napari.parametric_layers import make_parametric_layers
 from zvview.napari.settings import ViewSettings
+from zvview.napari.tails import Tail
 from zvview.napari.watching import open_viewers
 from zvview.store.collection import Collection
 from zvview.store.opening import open as open_place
@@ -39,9 +44,12 @@ class OpenedStore:
     frame : Frame
     slab : (D,) float64 array
         Half the thickness shown of axes that are not on screen.
+    tail : Tail or None
+        Of lines along time.
     point_size : float
         In the store's units.
     colouring : Colouring
+    parametric : ParametricObjects or None
     notes : tuple of str
         What users should know of the store.
     """
@@ -50,8 +58,10 @@ class OpenedStore:
     store: Store
     frame: Frame
     slab: NDArray[np.float64]
+    tail: Tail | None
     point_size: float
     colouring: Colouring
+    parametric: ParametricObjects | None
     notes: tuple[str, ...]
 
 
@@ -83,18 +93,31 @@ def _describe(name: str, store: Store, keep_order: bool, notes: tuple[str, ...])
     if store.levels:
         finest = store.level(store.levels[0])
         chunk, bin_shape = finest.chunk_shape, finest.resolution
-    frame = Frame.of(store.axes, bounds, bin_shape, keep_order=keep_order)
+    # bins as large as chunks were left out by the writer: they tell nothing of the distance of moments
+    step = np.where(is_space | (bin_shape >= chunk), np.minimum(bin_shape, 1.0), bin_shape)
+    frame = Frame.of(store.axes, bounds, bin_shape, step=step, keep_order=keep_order)
+    parametric, damage = _read_parametric(store)
     in_space = is_space if is_space.any() else np.ones_like(is_space)
     edge = float((bounds[1] - bounds[0])[in_space].max())
     return OpenedStore(
         name=name,
         store=store,
         frame=frame,
-        slab=np.where(is_space, chunk, bin_shape) / 2,
+        slab=np.where(is_space, chunk, step) / 2,
+        tail=Tail.of(store.axes, bounds, step) if family_of(store.kind) == "lines" else None,
         point_size=min(float(bin_shape[in_space].min()), edge * _POINT_SHARE) or 1.0,
         colouring=choose_colouring(store.kind, store.attributes),
-        notes=(*notes, *store.notes),
+        parametric=parametric,
+        notes=(*notes, *store.notes, *damage),
     )
+
+
+def _read_parametric(store: Store) -> tuple[ParametricObjects | None, tuple[str, ...]]:
+    """The parametric objects of a store, or a note that says why they cannot be read."""
+    try:
+        return store.parametric, ()
+    except ZvviewError as error:
+        return None, (str(error),)
 
 
 def make_layers(opened: list[OpenedStore], settings: ViewSettings) -> list[Layer]:
@@ -110,8 +133,18 @@ def make_layers(opened: list[OpenedStore], settings: ViewSettings) -> list[Layer
             name=found.name,
             metadata={"zarr_vectors": facts},
         )
-        binding = StreamBinding(layer, store, found.frame, settings, colouring=found.colouring, slab=found.slab)
-        for viewer in open_viewers():
+        binding = StreamBinding(
+            layer, store, found.frame, settings, colouring=found.colouring, slab=found.slab, tail=found.tail
+        )
+        viewers = open_viewers()
+        for viewer in viewers:
             binding.watch(viewer)
+        if viewers:
+            binding.anticipate(viewers[0])
         layers.append(layer)
+        if found.parametric is not None:
+            beside, notes = make_parametric_layers(found.parametric, store.axes, found.frame, found.name)
+            layers += beside
+            for note in notes:
+                show_warning(f"{found.name}: {note}")
     return layers

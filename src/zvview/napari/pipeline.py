@@ -64,9 +64,9 @@ class Pipeline:
         if self._latest is not None:
             self.take(self._latest)
 
-    def close(self) -> None:
-        """Drop everything and end the thread."""
-        self._worker.close()
+    def close(self, *, wait: bool = True) -> None:
+        """Drop everything and end the thread; without `wait` it ends when what it does is done."""
+        self._worker.close(2.0 if wait else 0.0)
         with self._lock:
             self._mail = self._latest = self._prepared_batch = None
 

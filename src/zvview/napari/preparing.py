@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zvview.geometry.batches import Batch, Mesh, Points
 from zvview.napari.frame import Frame
+from zvview.napari.polygons import Filler
 from zvview.style.colouring import Colouring, colour_vertices, object_of_vertices, segments_of
 from zvview.style.membership import Membership
 
@@ -29,18 +30,21 @@ class Prepared:
     elements : (M, 2) uint32 array of segments, (M, 3) int64 array of faces, or None for points
     features : mapping of str to (N,) array
         ``id`` is the object of a vertex, -1 where it has none.
+    triangles : (T, 3) uint32 array or None
+        That fill closed lines, where they were asked for.
     """
 
     positions: NDArray[np.float32]
     colours: NDArray[np.float32]
     elements: NDArray[Any] | None
     features: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    triangles: NDArray[np.uint32] | None = None
 
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
-        arrays = [self.positions, self.colours, *self.features.values()]
-        return sum(a.nbytes for a in arrays) + (0 if self.elements is None else self.elements.nbytes)
+        arrays = [self.positions, self.colours, self.elements, self.triangles, *self.features.values()]
+        return sum(a.nbytes for a in arrays if a is not None)
 
 
 def prepare(
@@ -50,6 +54,7 @@ def prepare(
     *,
     membership: Membership | None = None,
     colour_axes: Sequence[int] = (0, 1, 2),
+    filler: Filler | None = None,
 ) -> Prepared:
     """What a layer shows of a batch.
 
@@ -59,6 +64,8 @@ def prepare(
         In the store's coordinates.
     colour_axes : sequence of int
         The store's axes that are red, green and blue of direction colours.
+    filler : Filler, optional
+        Where closed lines are to be filled.
     """
     colours = colour_vertices(batch, by, membership=membership, axes=colour_axes)
     elements = None
@@ -66,7 +73,8 @@ def prepare(
         elements = _triangles(batch.faces)
     elif not isinstance(batch, Points):
         elements = segments_of(batch).astype(np.uint32)
-    return Prepared(frame.to_layer(batch.positions), _owned(colours), elements, _features(batch))
+    triangles = None if filler is None else filler.fill(batch)
+    return Prepared(frame.to_layer(batch.positions), _owned(colours), elements, _features(batch), triangles)
 
 
 def _owned(colours: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from zvview.napari.camera import LayerPlacement, ViewerState
 from zvview.napari.frame import Frame
+from zvview.napari.tails import Tail, TimeWindow
 from zvview.stream import Filter, Projection, ViewState
 
-__all__ = ["find_view"]
+__all__ = ["find_view", "find_window"]
 
 T = TypeVar("T")
 
@@ -31,6 +32,8 @@ def find_view(
     budget_vertices: int,
     target_error_px: float,
     locked_level: int | None = None,
+    tail: Tail | None = None,
+    ring: NDArray[np.float64] | None = None,
 ) -> ViewState:
     """What of a store is in view.
 
@@ -44,6 +47,10 @@ def find_view(
         viewer's sliders go before it where they are set.
     filter, budget_vertices, target_error_px, locked_level
         Passed on.
+    tail : Tail or None
+        What goes before the slab along its axis.
+    ring : (D,) float64 array, optional
+        How much wider than the canvas the view is to be on each side, in the store's units and axis order.
     """
     own_axes = [axis - placement.first_axis for axis in state.displayed]
     shown = [axis for axis in own_axes if axis >= 0]
@@ -51,15 +58,15 @@ def find_view(
         lo, hi = _seen_box(state, placement, frame, own_axes)
     else:
         lo, hi = _canvas_box(state, frame.ndim, own_axes)
-    thick = slab[list(frame.order)] * np.abs(np.diagonal(placement.matrix))
     for axis in range(frame.ndim):
         if axis not in shown:
-            world = placement.first_axis + axis
-            left, right = state.margin_left[world], state.margin_right[world]
-            if left + right <= 0:
-                left = right = thick[axis]
-            lo[axis], hi[axis] = state.point[world] - left, state.point[world] + right
+            left, right = _reach(state, placement, frame, slab, tail, axis)
+            at = state.point[placement.first_axis + axis]
+            lo[axis], hi[axis] = at - left, at + right
     lo, hi = _to_store(lo, hi, placement, frame)
+    if ring is not None:
+        axes = list(frame.axes_of(shown))
+        lo[axes], hi[axes] = lo[axes] - ring[axes], hi[axes] + ring[axes]
     stretch = float(np.linalg.norm(placement.matrix[np.ix_(shown, shown)], axis=0).max()) if shown else 1.0
     return ViewState(
         lo=tuple(lo.tolist()),
@@ -72,6 +79,41 @@ def find_view(
         target_error_px=target_error_px,
         locked_level=locked_level,
     )
+
+
+def find_window(
+    state: ViewerState, placement: LayerPlacement, frame: Frame, slab: NDArray[np.float64], tail: Tail
+) -> TimeWindow | None:
+    """What a layer is to draw along the axis of `tail`, in its data coordinates; None where that is on screen."""
+    axis = frame.inverse[tail.axis]
+    world = placement.first_axis + axis
+    stretch = placement.matrix[axis, axis]
+    if world in state.displayed or stretch == 0:
+        return None
+    left, right = _reach(state, placement, frame, slab, tail, axis)
+    at = state.point[world] - placement.offset[axis]
+    first, now, last = ((at + step) / stretch for step in (-left, 0.0, right))
+    return TimeWindow(axis, min(first, last), now, max(first, last))
+
+
+def _reach(
+    state: ViewerState,
+    placement: LayerPlacement,
+    frame: Frame,
+    slab: NDArray[np.float64],
+    tail: Tail | None,
+    axis: int,
+) -> tuple[float, float]:
+    """How far, in world units, what is shown reaches before and behind the slider of one of the layer's axes."""
+    world, own = placement.first_axis + axis, frame.order[axis]
+    left, right = float(state.margin_left[world]), float(state.margin_right[world])
+    if left + right > 0:
+        return left, right
+    stretch = float(placement.matrix[axis, axis])
+    if tail is None or tail.axis != own:
+        return slab[own] * abs(stretch), slab[own] * abs(stretch)
+    past, future = tail.length * abs(stretch), tail.head * abs(stretch)
+    return (past, future) if stretch > 0 else (future, past)
 
 
 def _canvas_box(state: ViewerState, ndim: int, own_axes: list[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

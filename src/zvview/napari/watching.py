@@ -9,7 +9,7 @@ from weakref import WeakMethod, WeakSet, ref
 import napari
 from napari.layers import Layer
 
-__all__ = ["ViewerWatch", "open_viewers"]
+__all__ = ["ViewerWatch", "emitters_of", "open_viewers", "weakly"]
 
 
 def open_viewers() -> list[Any]:
@@ -66,3 +66,23 @@ class ViewerWatch:
         callback = self._on_added()
         if callback is not None:
             callback(viewer)
+
+
+def emitters_of(viewer: Any) -> list[Any]:
+    """Event emitters of a viewer that tell of a change of the view, all by public names."""
+    scene = getattr(viewer, "scene", viewer)
+    dims = viewer.dims.events
+    names = ("point", "ndisplay", "order", "margin_left", "margin_right")
+    return [scene.camera.events, viewer.canvas.events.size, *(getattr(dims, name) for name in names)]
+
+
+def weakly(method: Any) -> Any:
+    """A function that calls a bound method as long as its object lives."""
+    held = WeakMethod(method)
+
+    def call(*args: Any) -> None:
+        found = held()
+        if found is not None:
+            found(*args)
+
+    return call

@@ -1,12 +1,13 @@
 """From values to colours: pure functions over arrays, the same for every viewer and every level of detail."""
 
 from zvview.style.colouring import Colouring, ColourMode, colour_vertices
-from zvview.style.colourmaps import colourmap_names, map_colours
+from zvview.style.colourmaps import MISSING_COLOUR, colourmap_names, map_colours
 from zvview.style.legend import LegendEntry, legend_of, legend_text
 from zvview.style.limits import limits_from_statistics, limits_of_values
 from zvview.style.membership import Membership
 
 __all__ = [
+    "MISSING_COLOUR",
     "ColourMode",
     "Colouring",
     "LegendEntry",

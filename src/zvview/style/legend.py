@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zvview.format.attributes import Categories
 from zvview.style.colouring import Colouring
 from zvview.style.colourmaps import colour_codes, map_colours
 
@@ -23,22 +22,29 @@ class LegendEntry:
 
 
 def legend_of(
-    by: Colouring, *, categories: Categories | None = None, groups: Sequence[str] = (), unit: str | None = None
+    by: Colouring, *, labels: Sequence[str] = (), unit: str | None = None, axes: Sequence[str] = ("x", "y", "z")
 ) -> tuple[LegendEntry, ...]:
-    """The legend of a colouring: labels of categories or groups, the limits of an attribute, the axes of directions.
+    """The legend of a colouring: the labels, the limits of an attribute, the axes of directions.
 
     Empty for objects and constants, whose colours say nothing that has a name.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Of categories in the order of their codes, or names of groups in the order of their numbers.
+    unit : str, optional
+        Of the attribute.
+    axes : sequence of str
+        Names of the axes that are red, green and blue of directions.
     """
-    if by.mode == "category" and categories is not None:
-        return _coded(categories.labels)
-    if by.mode == "group":
-        return _coded(groups)
+    if by.mode in ("category", "group"):
+        return _coded(labels)
     if by.mode == "attribute" and by.limits is not None:
         ends = map_colours(np.array(by.limits), by.limits, by.colourmap)
         labels = [f"{value:g}{f' {unit}' if unit else ''}" for value in by.limits]
         return tuple(LegendEntry(label, _plain(colour)) for label, colour in zip(labels, ends, strict=True))
     if by.mode == "direction":
-        return tuple(LegendEntry(name, _plain((*np.eye(3)[i], 1.0))) for i, name in enumerate("xyz"))
+        return tuple(LegendEntry(name, _plain((*np.eye(3)[i], 1.0))) for i, name in enumerate(axes[:3]))
     return ()
 
 

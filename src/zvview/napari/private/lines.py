@@ -1,4 +1,4 @@
-"""A layer of lines of any kind over one vispy line: napari's own choices hang above a thousand of them."""
+"""A layer of lines of any kind: napari's own choices hang above a thousand of them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from napari._qt.layer_controls.qt_layer_controls_base import QtLayerControls
-from napari._vispy.layers.base import VispyBaseLayer
 from napari.layers import Layer
-from napari.layers.base._base_constants import Mode
 from napari.layers.base.base import _LayerSlicingState
 from napari.utils.events import Event
 from numpy.typing import NDArray
-from vispy.scene.visuals import Line, Markers
-from vispy.visuals.transforms import MatrixTransform
 
+from zvview.napari.picking_layer import Content, PickedByRay
 from zvview.napari.private.streamed import Streamed
+from zvview.napari.tails import TimeWindow
 
-__all__ = ["StreamLines", "StreamLinesControls", "VispyStreamLines"]
+__all__ = ["StreamLines"]
 
 _THUMBNAIL_VERTICES = 4096
 
@@ -31,7 +28,7 @@ class _NoSlicing(_LayerSlicingState):
         pass
 
 
-class StreamLines(Streamed, Layer):
+class StreamLines(PickedByRay, Streamed, Layer):
     """Lines, streamlines, graphs or skeletons of a store that are in view, as joined pairs of vertices.
 
     For napari it is a ``vectors`` layer: saving and duplicating it give what a ``Vectors`` layer holds.
@@ -44,22 +41,35 @@ class StreamLines(Streamed, Layer):
         In pixels of the canvas.
     node_size : float
         Diameter of the vertices in pixels of the canvas; 0 draws none.
+    fill : float
+        Opacity of the areas inside closed lines; 0 draws none.
     **kwargs
         As for :class:`napari.layers.Layer`.
     """
 
+    _picks = "segments"
+
     def __init__(
-        self, extent: NDArray[np.float64], *, edge_width: float = 1.0, node_size: float = 0.0, **kwargs: Any
+        self,
+        extent: NDArray[np.float64],
+        *,
+        edge_width: float = 1.0,
+        node_size: float = 0.0,
+        fill: float = 0.0,
+        **kwargs: Any,
     ) -> None:
         self._constant_extent = np.array(extent, np.float64)
         ndim = self._constant_extent.shape[1]
-        self._edge_width, self._node_size = float(edge_width), float(node_size)
+        self._edge_width, self._node_size, self._fill = float(edge_width), float(node_size), float(fill)
         self._positions = np.empty((0, ndim), np.float32)
         self._colours = np.empty((0, 4), np.float32)
         self._segments = np.empty((0, 2), np.uint32)
+        self._triangles = np.empty((0, 3), np.uint32)
+        self._time_window: TimeWindow | None = None
         self._columns: Mapping[str, NDArray[Any]] = {}
+        self._content = Content(self._positions, self._segments, self._columns)
         super().__init__(None, ndim, **kwargs)
-        self.events.add(edge_width=Event, node_size=Event)
+        self.events.add(edge_width=Event, node_size=Event, fill=Event, time_window=Event)
         self.refresh()
 
     @property
@@ -75,6 +85,11 @@ class StreamLines(Streamed, Layer):
     def segments(self) -> NDArray[np.uint32]:
         """Rows of :attr:`positions` that are joined, (M, 2)."""
         return self._segments
+
+    @property
+    def triangles(self) -> NDArray[np.uint32]:
+        """Rows of :attr:`positions` that span the areas inside closed lines, (T, 3); none unless :attr:`fill` asks."""
+        return self._triangles
 
     @property
     def colours(self) -> NDArray[np.float32]:
@@ -123,12 +138,35 @@ class StreamLines(Streamed, Layer):
         self.events.node_size()
         self.events.set_data()
 
+    @property
+    def fill(self) -> float:
+        """Opacity of the areas inside closed lines, from 0, where they are not drawn, to 1."""
+        return self._fill
+
+    @fill.setter
+    def fill(self, opacity: float) -> None:
+        self._fill = float(np.clip(opacity, 0, 1))
+        self.events.fill()
+        self.events.set_data()
+
+    @property
+    def time_window(self) -> TimeWindow | None:
+        """What is drawn along time where that is not on screen; None for all that the layer holds."""
+        return self._time_window
+
+    @time_window.setter
+    def time_window(self, window: TimeWindow | None) -> None:
+        if window != self._time_window:
+            self._time_window = window
+            self.events.time_window()
+
     def swap(
         self,
         positions: NDArray[np.float32],
         segments: NDArray[np.uint32],
         colours: NDArray[np.float32],
         features: Mapping[str, NDArray[Any]],
+        triangles: NDArray[np.uint32] | None = None,
     ) -> None:
         """Replace the whole content; no data event is sent: this is no edit.
 
@@ -140,8 +178,12 @@ class StreamLines(Streamed, Layer):
         colours : (N, 4) float32 array
         features : mapping of str to (N,) array
             Values of the vertices.
+        triangles : (T, 3) uint32 array, optional
+            See :attr:`triangles`.
         """
         self._positions, self._segments, self._colours, self._columns = positions, segments, colours, features
+        self._content = Content(positions, segments, features)
+        self._triangles = np.empty((0, 3), np.uint32) if triangles is None else triangles
         self.events.set_data()
         self._update_thumbnail()
 
@@ -155,27 +197,6 @@ class StreamLines(Streamed, Layer):
         own = {"data": self.data, "features": self.features, "edge_color": colours, "edge_width": self.edge_width}
         return state | own | {"length": 1.0, "vector_style": "line", "ndim": self.ndim}
 
-    def _get_value(self, position: Any) -> dict[str, Any] | None:
-        displayed = list(self._slice_input.displayed)
-        if len(displayed) != 2 or not len(self._segments):
-            return None
-        row = self._find_vertex(np.asarray(position, np.float64)[displayed], displayed)
-        return None if row is None else {name: column[row].item() for name, column in self._columns.items()}
-
-    def _find_vertex(self, point: NDArray[np.float64], displayed: list[int]) -> int | None:
-        """The vertex of the nearest segment that passes within a few pixels of `point`, the nearer end."""
-        positions, segments = self._positions, self._segments  # another thread asks while a swap may go on
-        flat = positions[:, displayed].astype(np.float64) - point
-        ends = flat[segments]
-        step = ends[:, 1] - ends[:, 0]
-        squared = np.maximum(np.einsum("md,md->m", step, step), 1e-30)
-        share = np.clip(-np.einsum("md,md->m", ends[:, 0], step) / squared, 0, 1)
-        off = ends[:, 0] + share[:, None] * step
-        distance = np.einsum("md,md->m", off, off)
-        nearest = int(np.argmin(distance))
-        reach = 4 * self.scale_factor / max(float(np.abs(self.scale[displayed]).min()), 1e-30)
-        return int(segments[nearest, int(share[nearest] > 0.5)]) if distance[nearest] <= reach * reach else None
-
     def _set_view_slice(self) -> None:
         pass
 
@@ -186,49 +207,3 @@ class StreamLines(Streamed, Layer):
         step = max(1, len(self._positions) // _THUMBNAIL_VERTICES)
         displayed = list(self._slice_input.displayed)[-2:]
         self.draw_thumbnail(self._positions[::step][:, displayed], self._colours[::step], displayed)
-
-
-class VispyStreamLines(VispyBaseLayer[StreamLines]):
-    """Draws them with one line visual: two million segments a buffer, one call."""
-
-    def __init__(self, layer: StreamLines, font_info: Any, **kwargs: Any) -> None:
-        super().__init__(layer, Line(method="gl", width=1, antialias=False), font_info=font_info, **kwargs)
-        self._nodes: Markers | None = None  # made when they are first asked for
-        self.reset()
-        self._on_data_change()
-
-    def _on_data_change(self) -> None:
-        layer = self.layer
-        if not len(layer.segments):
-            self.node.visible = False  # an empty index buffer would raise inside of the paint event
-            return
-        displayed = list(layer._slice_input.displayed)[::-1]
-        # always three columns: a change of their number raises inside of the paint event, which ends the process
-        positions = np.zeros((len(layer.positions), 3), np.float32)
-        for column, axis in enumerate(displayed):
-            positions[:, column] = layer.positions[:, axis]
-        self.node.set_data(positions, layer.colours, layer.edge_width, layer.segments)
-        self._draw_nodes(positions)
-        self.node.visible = layer.visible
-        self.node.update()
-
-    def _draw_nodes(self, positions: NDArray[np.float32]) -> None:
-        layer = self.layer
-        if self._nodes is None and layer.node_size > 0:
-            self._nodes = Markers(parent=self.node)
-            self._nodes.transform = MatrixTransform()
-        if self._nodes is not None:
-            self._nodes.visible = layer.node_size > 0
-            if layer.node_size > 0:
-                self._nodes.set_data(positions, layer.node_size, edge_width=0, face_color=layer.colours)
-
-    def _on_visible_change(self) -> None:
-        self.node.visible = self.layer.visible and len(self.layer.segments) > 0
-
-
-class StreamLinesControls(QtLayerControls):
-    """Controls of the layer: what all layers have."""
-
-    MODE = Mode
-    PAN_ZOOM_ACTION_NAME = "activate_tracks_pan_zoom_mode"  # napari names the actions of Vectors so, too
-    TRANSFORM_ACTION_NAME = "activate_tracks_transform_mode"

@@ -11,6 +11,7 @@ from napari.layers.surface._slice import _SurfaceSliceRequest, _SurfaceSliceResp
 from napari.layers.surface.surface import _SurfaceSlicingState
 from numpy.typing import NDArray
 
+from zvview.napari.picking_layer import Content, PickedByRay
 from zvview.napari.private.streamed import Streamed
 
 __all__ = ["StreamSurface"]
@@ -41,7 +42,7 @@ class _AllSlicing(_SurfaceSlicingState):
         return _AllRequest(slice_input, layer.data, colours, None, data_slice, mode)
 
 
-class StreamSurface(Streamed, Surface):
+class StreamSurface(PickedByRay, Streamed, Surface):
     """Meshes of a store that are in view.
 
     Parameters
@@ -52,8 +53,11 @@ class StreamSurface(Streamed, Surface):
         As for :class:`napari.layers.Surface`.
     """
 
+    _picks = "faces"
+
     def __init__(self, extent: NDArray[np.float64], **kwargs: Any) -> None:
         self._constant_extent = np.array(extent, np.float64)
+        self._content = _nothing(self._constant_extent.shape[1])
         # one invisible face: a mesh visual without any raises when it is first drawn
         corner = np.repeat(self._constant_extent[:1], 3, axis=0).astype(np.float32)
         kwargs = {"shading": "flat", "contrast_limits": (0.0, 1.0), **kwargs}
@@ -81,10 +85,12 @@ class StreamSurface(Streamed, Surface):
         features : mapping of str to (N,) array
             Values of the vertices.
         """
-        if not len(faces):
+        is_empty = not len(faces)
+        if is_empty:
             corner = np.repeat(self._constant_extent[:1], 3, axis=0).astype(np.float32)
             positions, faces, colours, features = corner, np.array([[0, 1, 2]]), np.zeros((3, 4), np.float32), {}
         self._vertices, self._faces = positions, faces
+        self._content = _nothing(self.ndim) if is_empty else Content(positions, faces, features)
         self._vertex_values = np.broadcast_to(np.float32(1), len(positions))
         self._vertex_colors = colours
         self._feature_table.set_values(dict(features), num_data=len(positions))
@@ -102,3 +108,7 @@ class StreamSurface(Streamed, Surface):
         step = max(1, len(self._vertices) // _THUMBNAIL_VERTICES)
         displayed = list(self._slice_input.displayed)[-2:]
         self.draw_thumbnail(self._vertices[::step][:, displayed], colours[::step], displayed)
+
+
+def _nothing(ndim: int) -> Content:
+    return Content(np.empty((0, ndim), np.float32), np.empty((0, 3), np.int64), {})

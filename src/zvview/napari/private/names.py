@@ -17,6 +17,7 @@ PRIVATE_MODULES: Final = {
     "napari._vispy.visuals.markers": ("Markers",),
     "napari._qt.layer_controls.qt_layer_controls_container": ("layer_to_controls",),
     "napari._qt.layer_controls.qt_layer_controls_base": ("QtLayerControls",),
+    "napari._qt.layer_controls.widgets.qt_widget_controls_base": ("QtWidgetControlsBase", "QtWrappedLabel"),
     "napari.layers.base.base": ("_LayerSlicingState",),
     "napari.layers.base._base_constants": ("Mode",),
     "napari.layers.points.points": ("_PointsSlicingState",),

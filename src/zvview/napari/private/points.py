@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from napari.layers import Points
 from napari.layers.points._points_constants import Symbol
 from napari.layers.points._slice import _PointSliceRequest, _PointSliceResponse
 from napari.layers.points.points import _PointsSlicingState
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from zvview.napari.private.names import MARKER_RECORD
 from zvview.napari.private.streamed import Streamed
@@ -92,6 +92,21 @@ class StreamPoints(Streamed, Points):
         self.events.set_data()
         self._update_thumbnail()
 
+    def pick_values(
+        self,
+        position: ArrayLike,
+        *,
+        view_direction: ArrayLike | None = None,
+        dims_displayed: Sequence[int] | None = None,
+        world: bool = False,
+    ) -> dict[str, Any] | None:
+        """Values of the point that `get_value` finds with the same arguments, by name; from any thread."""
+        positions, table = self._data, self._feature_table.values
+        row = self.get_value(position, view_direction=view_direction, dims_displayed=dims_displayed, world=world)
+        if row is None or positions is not self._data or row >= len(table):  # swapped meanwhile
+            return None
+        return {str(name): table[name].iloc[[row]].tolist()[0] for name in table.columns}
+
     def _get_layer_slicing_state(self, data: Any, cache: bool) -> _AllSlicing:
         return _AllSlicing(layer=self, data=data, cache=cache)
 
@@ -114,6 +129,7 @@ class VispyStreamPoints(VispyPointsLayer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._records = np.zeros(0, MARKER_RECORD)
         self._is_empty = True
+        self._axes: tuple[int, ...] = ()
         super().__init__(*args, **kwargs)
 
     def _on_data_change(self) -> None:
@@ -132,9 +148,10 @@ class VispyStreamPoints(VispyPointsLayer):
             view = markers._vbo[name]
             view.divisor = 1 if markers._method == "instanced" else None
             markers.shared_program[name] = view
-        if self._is_empty:
+        axes = tuple(layer._slice_input.displayed)
+        if self._is_empty or axes != self._axes:  # napari places layers anew with each change of data
             self.reset()
-        self._is_empty = False
+        self._is_empty, self._axes = False, axes
         markers.update()
 
     def _fill(self, count: int) -> NDArray[np.void]:

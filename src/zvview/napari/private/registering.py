@@ -5,7 +5,9 @@ from __future__ import annotations
 from napari._qt.layer_controls.qt_layer_controls_container import layer_to_controls
 from napari._vispy.utils.visual import layer_to_visual
 
-from zvview.napari.private.lines import StreamLines, StreamLinesControls, VispyStreamLines
+from zvview.napari.private.line_controls import StreamLinesControls
+from zvview.napari.private.line_visual import VispyStreamLines
+from zvview.napari.private.lines import StreamLines
 from zvview.napari.private.points import StreamPoints, VispyStreamPoints
 
 __all__ = ["register_layers"]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from napari.layers import Layer
+from napari.layers.utils.layer_utils import Extent
+from napari.utils.status_messages import generate_layer_status_strings
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Streamed"]
 
@@ -17,6 +21,34 @@ class Streamed:
     _constant_extent: NDArray[np.float64]
     _streaming_status = ""
     _thumbnail_shape: tuple[int, int, int]
+    _slider_step: NDArray[np.float64] | None = None
+    _clear_extent: Callable[[], None]
+    describe: Callable[[dict[str, Any]], object] | None = None
+    """What turns the values of a vertex into words; set by what binds the layer to its store."""
+    ndim: int
+    scale: NDArray[np.float64]
+
+    @property
+    def slider_step(self) -> NDArray[np.float64] | None:
+        """What sliders of the viewer move by, (D,), in data units; None for the one of all layers."""
+        return self._slider_step
+
+    @slider_step.setter
+    def slider_step(self, step: NDArray[np.float64] | None) -> None:
+        self._slider_step = step
+        self._clear_extent()
+
+    @cached_property
+    def extent(self) -> Extent:
+        """As of all layers, with the step of this one."""
+        return self._stepped(super().extent)  # type: ignore[misc]
+
+    @cached_property
+    def _extent_augmented(self) -> Extent:
+        return self._stepped(super()._extent_augmented)  # type: ignore[misc]
+
+    def _stepped(self, extent: Extent) -> Extent:
+        return extent if self._slider_step is None else extent._replace(step=extent.step * self._slider_step)
 
     @property
     def streaming_status(self) -> str:
@@ -35,12 +67,46 @@ class Streamed:
     def _extent_data_augmented(self) -> NDArray[np.float64]:
         return self._constant_extent.copy()
 
-    def get_status(self, *args: Any, **kwargs: Any) -> dict[str, str]:
-        """The status that napari gives of the layer under the cursor, with what is drawn of the store."""
-        status: dict[str, str] = super().get_status(*args, **kwargs)  # type: ignore[misc]
-        if self._streaming_status:
-            for key in ("coordinates", "value"):
-                status[key] = f"{status[key]}  ({self._streaming_status})"
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether it is worth to look what lies under the mouse."""
+        return True
+
+    def pick_values(
+        self,
+        position: ArrayLike,
+        *,
+        view_direction: ArrayLike | None = None,
+        dims_displayed: Sequence[int] | None = None,
+        world: bool = False,
+    ) -> dict[str, Any] | None:
+        """Values by name of what `get_value` finds with the same arguments."""
+        raise NotImplementedError
+
+    def get_status(
+        self,
+        position: ArrayLike | None = None,
+        *,
+        view_direction: ArrayLike | None = None,
+        dims_displayed: list[int] | None = None,
+        world: bool = False,
+        value: Any = None,
+    ) -> dict[str, str]:
+        """The status that napari gives of the layer under the cursor: what lies there, and what is drawn of the store.
+
+        Napari asks on a thread of its own whenever the cursor moves.
+        """
+        status: dict[str, str] = Layer.get_status(self)
+        words = self._streaming_status
+        if position is not None:
+            view = {"view_direction": view_direction, "dims_displayed": dims_displayed, "world": world}
+            values = self.pick_values(position, **view) if self.is_at_rest else None  # type: ignore[arg-type]
+            text = "" if values is None or self.describe is None else str(self.describe(values))
+            digits = max(int(np.ceil(-np.log10(np.abs(self.scale))).max()), -2) + 2
+            status["coords"], _ = generate_layer_status_strings(np.asarray(position)[-self.ndim :], None, digits)
+            words = f"{text}  ({words})" if text and words else text or (f"({words})" if words else "")
+        status["value"] = words
+        status["coordinates"] = ": ".join(part for part in (status["coords"], words) if part)
         return status
 
     def draw_thumbnail(

@@ -1,0 +1,64 @@
+"""Clicks on the canvas, told apart from drags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Click", "ClickWatch"]
+
+_MOST_PX: Final = 4.0  # that a hand moves while it clicks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Click:
+    """Where it was.
+
+    Attributes
+    ----------
+    position : (V,) float64 array
+        In world coordinates.
+    view_direction : (V,) float64 array or None
+        None in 2-D.
+    dims_displayed : tuple of int
+    """
+
+    position: NDArray[np.float64]
+    view_direction: NDArray[np.float64] | None
+    dims_displayed: tuple[int, ...]
+
+
+class ClickWatch:
+    """Tells of clicks with the first button, and no key, on the canvas of a viewer, until it is closed."""
+
+    def __init__(self, viewer: Any, on_click: Callable[[Click], None]) -> None:
+        self._viewer, self._on_click = viewer, on_click
+        viewer.mouse_drag_callbacks.append(self._press)
+
+    def close(self) -> None:
+        """Tell no longer."""
+        if self._press in self._viewer.mouse_drag_callbacks:
+            self._viewer.mouse_drag_callbacks.remove(self._press)
+
+    def _press(self, viewer: Any, event: Any) -> Iterator[None]:
+        """A generator, as napari wants it: the press, each move, and the release."""
+        if event.button != 1 or event.modifiers:
+            return
+        begin, farthest = np.array(event.pos, np.float64), 0.0
+        yield
+        while event.type == "mouse_move":
+            farthest = max(farthest, float(np.abs(np.array(event.pos) - begin).max()))
+            yield
+        if max(farthest, float(np.abs(np.array(event.pos) - begin).max())) <= _MOST_PX:
+            along = event.view_direction
+            self._on_click(
+                Click(
+                    np.array(event.position, np.float64),
+                    None if along is None else np.array(along, np.float64),
+                    tuple(event.dims_displayed),
+                )
+            )
