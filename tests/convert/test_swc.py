@@ -286,6 +286,28 @@ def test_other_skeletons_are_numbered_from_their_root(tmp_path: Path) -> None:
     ]
 
 
+POINTS, ABOVE = np.arange(18.0).reshape(6, 3), [-1, -1, 1, -1, 3, 4]
+
+
+@pytest.mark.parametrize("ids", [[-2, 5, 9], [-3, -2, -1], [-(2**63), 0, 2**63 - 1]])
+def test_objects_of_any_id_are_written(tmp_path: Path, ids: list[int]) -> None:
+    store = zvview.create({}, kind="skeleton")
+    store.write(Skeletons.from_parents(POINTS, ABOVE, offsets=[0, 1, 3, 6], object_ids=ids))
+    out = to_swc(store, tmp_path / "out")
+    assert {p.stem: len(rows_of(p.read_text())) for p in out.iterdir()} == {str(i): n + 1 for n, i in enumerate(ids)}
+    assert len(rows_of(to_swc(store, tmp_path / "one.swc", objects=ids[:1]).read_text())) == 1
+
+
+def test_a_name_does_not_make_an_object_another_one(tmp_path: Path) -> None:
+    store = zvview.create({}, kind="skeleton")
+    batch = Skeletons.from_parents(POINTS, ABOVE, offsets=[0, 1, 3, 6], object_ids=[5, 6, 7])
+    store.write(batch, {"name": ["7", "5", None]})
+    level = to_store(to_swc(store, tmp_path / "out")).level(0)
+    sizes = dict(zip(level.object_ids.tolist(), level.object_attribute("name").tolist(), strict=True))
+    assert sizes == {0: "5_6", 1: "7_5", 7: None}
+    assert int((level.read().vertex_object_ids == 7).sum()) == 3
+
+
 def test_options_that_cannot_be(tmp_path: Path) -> None:
     folder = write(tmp_path, n1=PLAIN)
     for options in ({"kind": "mesh"}, {"axes": ("x", "y")}):

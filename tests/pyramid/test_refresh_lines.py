@@ -31,6 +31,8 @@ from zvview.pyramid import PyramidOptions, build_pyramid
 from zvview.pyramid.line_design import LineRules
 from zvview.pyramid.object_choice import ALL
 from zvview.pyramid.refresh import compute_refresh
+from zvview.pyramid.stored_surveys import read_survey
+from zvview.store.places.memory import MemorySource
 from zvview.testing import make_batch
 
 pytestmark = pytest.mark.usefixtures("unsynced")
@@ -229,6 +231,19 @@ def test_without_surveys_levels_are_made_as_wholes_once(harm: str) -> None:
     assert sorted(key for key in place if key.startswith("zvview/surveys/")) == surveys
     place, chunks = transplant(place, thinned(lines, [4]))
     assert not any(level.is_whole for level in assert_refresh_is_rebuild(place, chunks).levels)
+
+
+def test_no_flipped_bit_of_a_survey_is_believed() -> None:
+    _, place = crowd(count=90)
+    true = read_survey(MemorySource(place), 1)
+    assert true is not None
+    key = max((key for key in place if key.startswith("zvview/surveys/1/c/")), key=lambda key: len(place[key]))
+    cell = place[key]
+    for at in range(8, len(cell)):
+        place[key] = cell[:at] + bytes([cell[at] ^ 1 << at % 8]) + cell[at + 1 :]
+        found = read_survey(MemorySource(place), 1)
+        for name in () if found is None else ("chunks", "first", "ids", "counts", "lengths", "is_winner"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(true, name))
 
 
 def test_cells_in_shards(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,3 +78,17 @@ def test_levels_with_coordinates_of_different_lengths_share_the_table() -> None:
     assert view.chunks[0].tolist() == [[2, 0, -3], [2, 1, -1]]
     assert view.chunks[1].tolist() == [[0, -2]]
     assert view.counts[1].tolist() == [3]
+
+
+def test_no_flipped_bit_of_the_table_is_believed() -> None:
+    place: dict[str, bytes] = {}
+    positions = np.random.default_rng(0).uniform(0, 90, (300, 3))
+    write_store(place, Points(positions), WriteOptions(kind="point_cloud", chunk_shape=(30, 30, 30)))
+    true, cell = read_index(MemorySource(place)), place["zvview/chunks/c/0/0"]
+    assert true is not None
+    for at in range(len(cell)):
+        place["zvview/chunks/c/0/0"] = cell[:at] + bytes([cell[at] ^ 1 << at % 8]) + cell[at + 1 :]
+        found = read_index(MemorySource(place))
+        if found is not None:
+            np.testing.assert_array_equal(found.counts[0], true.counts[0])
+            np.testing.assert_array_equal(found.chunks[0], true.chunks[0])

@@ -106,6 +106,72 @@ def test_two_processes_never_replace_a_store_at_once(place: Path, first: str) ->
         second(place)
 
 
+def write_anew(place: Place) -> None:
+    zvview.create(place, kind="point_cloud", mode="w").write(zvview.Points(np.zeros((3, 3))))
+
+
+def collect_anew(place: Place) -> None:
+    with zvview.create_collection(place, mode="w") as collection:
+        collection.create("p", kind="point_cloud").write(zvview.Points(np.zeros((3, 3))))
+
+
+@pytest.mark.parametrize("first", DOINGS)
+def test_a_store_that_another_process_changes_is_not_replaced(place: Path, first: str) -> None:
+    with holding(first, place) as process:
+        for write in (write_anew, collect_anew):
+            with pytest.raises(ConflictError, match=re.escape(f"process {process.pid} on")):
+                write(place)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(60) == 0
+    assert len(zvview.open(place).level(0).read()) == 500  # type: ignore[union-attr]
+    for write in (write_anew, collect_anew):
+        write(place)
+    assert [p.name for p in place.parent.iterdir()] == ["s"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "memory", "memory store", "local store"])
+def test_a_store_that_is_locked_while_its_replacement_is_written_stays(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = make_place(kind, tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    if kind in ("folder", "zip"):
+        assert isinstance(place, Path)
+        monkeypatch.chdir(tmp_path)
+    near = place.name if isinstance(place, Path) else place
+    with closing(open_source(place)) as source:
+        writer = zvview.create(near, kind="point_cloud", mode="w").writer()
+        writer.append(zvview.Points(np.zeros((3, 3))))
+        collection = zvview.create_collection(near, mode="w")
+        monkeypatch.chdir(elsewhere)  # what was meant is still the same
+        with hold_store(source, "sleeping"):
+            for end in (writer.close, lambda: collection.__exit__(None, None, None)):
+                with pytest.raises(ConflictError, match="this process itself has been sleeping"):
+                    end()
+            for write in (write_anew, collect_anew):
+                with pytest.raises(ConflictError):
+                    write(place)
+    assert len(zvview.open(place).level(0).read()) == 100  # type: ignore[union-attr]
+    write_anew(place)
+    assert len(zvview.open(place).level(0).read()) == 3  # type: ignore[union-attr]
+    assert {p.name for p in tmp_path.iterdir()} <= {"s", "s.zip", "elsewhere"}
+
+
+def test_what_is_no_store_needs_no_lock(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for place in (tmp_path / "new", tmp_path / "new.zip", tmp_path / "empty", {}, WrapperStore(MemoryStore())):
+        for _ in range(2):
+            write_anew(place)
+    (tmp_path / "file.zip").write_bytes(b"precious")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "precious").touch()
+    for name in ("file.zip", "folder"):
+        with pytest.raises(zvview.ExistsError):
+            write_anew(tmp_path / name)
+
+
 @pytest.mark.parametrize("first", DOINGS)
 @pytest.mark.parametrize("second", [build, grow])
 def test_a_dead_holder_is_cleaned_up_after(place: Path, first: str, second: Callable[[Path], None]) -> None:

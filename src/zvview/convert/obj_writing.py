@@ -11,7 +11,14 @@ from zvview.convert.contract import Outgoing
 from zvview.convert.file_sets import safe_names
 from zvview.convert.obj_format import Section, format_sections
 from zvview.convert.obj_ids import needed_ids, tell_ids
-from zvview.convert.object_files import chosen_ids, common_unit, kept_comments, object_names, with_unit
+from zvview.convert.object_files import (
+    chosen_ids,
+    common_unit,
+    distinct_titles,
+    kept_comments,
+    object_names,
+    with_unit,
+)
 from zvview.convert.selecting import read_selected
 from zvview.geometry.batches import Mesh
 
@@ -88,15 +95,7 @@ def _titles(outgoing: Outgoing) -> dict[int, str]:
     names = {number: _clean(name) for number, name in object_names(outgoing).items()}
     if ids.tolist() == [0] and not names.get(0):
         return {}
-    taken = {str(i) for i in ids.tolist()}
-    out: dict[int, str] = {}
-    for i in ids.tolist():
-        name = names.get(i) or str(i)
-        while name in taken and name != str(i):
-            name = f"{name}_{i}"
-        taken.add(name)
-        out[i] = name
-    return out
+    return distinct_titles(ids.tolist(), names)
 
 
 def _clean(name: str) -> str:

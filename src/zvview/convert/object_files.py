@@ -16,6 +16,7 @@ __all__ = [
     "chosen_ids",
     "common_unit",
     "decode_text",
+    "distinct_titles",
     "kept_comments",
     "number_names",
     "object_names",
@@ -59,6 +60,19 @@ def number_names(names: Sequence[str | None], told: Sequence[int | None] | None 
         chosen = next(free) if number is None or number in seen else number
         seen.add(chosen)
         out.append(chosen)
+    return out
+
+
+def distinct_titles(ids: Sequence[int], named: Mapping[int, str]) -> dict[int, str]:
+    """A name for each object, all different: its own, or its id; none is the id of another object."""
+    taken = {str(i) for i in ids}
+    out: dict[int, str] = {}
+    for i in ids:
+        name = named.get(i) or str(i)
+        while name in taken and name != str(i):
+            name = f"{name}_{i}"
+        taken.add(name)
+        out[i] = name
     return out
 
 

@@ -13,12 +13,20 @@ from numpy.typing import NDArray
 from zvview.convert.appearing import appear
 from zvview.convert.contract import Outgoing
 from zvview.convert.file_sets import safe_names
-from zvview.convert.object_files import chosen_ids, common_unit, kept_comments, object_names, with_unit
+from zvview.convert.object_files import (
+    chosen_ids,
+    common_unit,
+    distinct_titles,
+    kept_comments,
+    object_names,
+    with_unit,
+)
 from zvview.convert.selecting import read_selected
 from zvview.convert.swc_text import Nodes, format_nodes
 from zvview.errors import InvalidInputError
 from zvview.geometry.batches import Skeletons
 from zvview.geometry.trees import depth_first_order
+from zvview.store.writing.sorting import run_starts
 
 __all__ = ["LABELS", "write_swc"]
 
@@ -49,9 +57,8 @@ def write_swc(path: Path, outgoing: Outgoing) -> None:
     is_file = path.suffix.lower() == ".swc"
     if is_file and len(ids) != 1:
         raise InvalidInputError(f"{path} holds one object, {len(ids)} are selected: choose one, or give a folder")
-    named = object_names(outgoing)
-    titles = [named.get(i, str(i)) for i in ids.tolist()]
-    files = dict(zip(ids.tolist(), safe_names(titles, ".swc", can_nest=True), strict=True))
+    titles = distinct_titles(ids.tolist(), object_names(outgoing))
+    files = dict(zip(titles, safe_names(list(titles.values()), ".swc", can_nest=True), strict=True))
     comments = kept_comments(outgoing, "swc")
     if left_out := [name for name in outgoing.level.attribute_names if name not in _KNOWN]:
         warnings.warn(f"SWC files cannot hold the attributes {', '.join(left_out)}: left out", stacklevel=2)
@@ -62,6 +69,8 @@ def write_swc(path: Path, outgoing: Outgoing) -> None:
             assert isinstance(batch, Skeletons)
             numbers, made_up = _label_numbers(batch)
             for object_id, nodes in _split(batch, numbers):
+                if object_id not in files:  # nodes of no object
+                    continue
                 place = aside if is_file else aside / files[object_id]
                 place.parent.mkdir(parents=True, exist_ok=True)
                 lines = with_unit(comments.get(object_id, ""), unit)
@@ -98,15 +107,13 @@ def _split(batch: Skeletons, labels: NDArray[np.int64]) -> list[tuple[int, Nodes
     owner, parents = batch.vertex_object_ids, batch.parents
     parents = np.where((parents >= 0) & (owner[parents] == owner), parents, -1)
     order = np.argsort(owner, kind="stable")
-    starts = np.flatnonzero(np.diff(owner[order], prepend=-2))
+    starts = run_starts(owner[order])
     ids = owner[order][starts]
     radii = batch.attributes.get("radius")
     radii = np.zeros(len(batch)) if radii is None or radii.ndim != 1 else radii.astype(np.float64)
     place = np.empty(len(batch), np.int64)
     out = []
     for object_id, rows in zip(ids.tolist(), np.split(order, starts[1:]), strict=True):
-        if object_id < 0:
-            continue
         place[rows] = np.arange(len(rows))
         above = parents[rows]
         above = np.where(above < 0, -1, place[above])

@@ -20,6 +20,7 @@ from zvview.format.attributes import absent_value
 from zvview.format.metadata import Axis
 
 __all__ = [
+    "CHECKED_ZSTD",
     "PLAIN_CHUNK_ROWS",
     "ZSTD",
     "encode_document",
@@ -38,6 +39,9 @@ PLAIN_CHUNK_ROWS = 65536
 
 ZSTD: tuple[dict[str, Any], ...] = ({"name": "zstd", "configuration": {"level": 0, "checksum": False}},)
 """Compressor of plain arrays and of the rows of manifests and groups: zarr's default."""
+
+CHECKED_ZSTD: tuple[dict[str, Any], ...] = ({"name": "zstd", "configuration": {"level": 0, "checksum": True}},)
+"""Of what nothing else would tell that it is damaged, since it is believed: zvview's own index."""
 
 _VLEN: dict[str, Any] = {"name": "vlen-bytes", "configuration": {}}
 _BYTES: dict[str, Any] = {"name": "bytes", "configuration": {"endian": "little"}}

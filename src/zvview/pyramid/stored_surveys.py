@@ -4,7 +4,7 @@ They lie beside zvview's own index, out of sight of other readers, one cell for 
 they speak of. ::
 
     zvview/surveys/          group
-    zvview/surveys/<level>   grid array in the form of the level's own, compressed
+    zvview/surveys/<level>   grid array in the form of the level's own, compressed, with a checksum in each cell
 
 As the index they are hints: where they are missing, damaged, or older than their level, the level is made as a whole.
 """
@@ -55,7 +55,7 @@ def write_survey(putter: Putter, level: int, like: Mapping[str, Any], survey: Su
     survey : Survey
     """
     origin, shape, shards = grid_of(like)
-    cells = GridCells(putter, SURVEYS, origin, shape, documents.ZSTD, shards)
+    cells = GridCells(putter, SURVEYS, origin, shape, documents.CHECKED_ZSTD, shards)
     order = cells.order(survey.chunks)
     payloads = encode_survey(survey)
     if len(order):

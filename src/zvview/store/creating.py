@@ -87,6 +87,8 @@ def create(
         Arguments that contradict each other.
     ExistsError
         When writing begins: something is there and `mode` is not ``"w"``, or it is no Zarr Vectors store.
+    ConflictError
+        When writing begins, or ends: another process is changing the store that would be replaced, which is left alone.
     """
     options = resolve_options(
         kind=kind,

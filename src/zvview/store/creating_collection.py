@@ -15,7 +15,8 @@ from zvview.store.collection import Collection, collection_attributes
 from zvview.store.creating import MODES, Mode, NewStore, resolve_options
 from zvview.store.creating_member import MemberSink
 from zvview.store.hierarchy import document_key
-from zvview.store.places.open import Place, open_sink, open_source
+from zvview.store.places.open import Place, open_source
+from zvview.store.replacing import open_new_sink
 from zvview.store.store import read_root
 from zvview.store.writing.options import check_name
 
@@ -40,6 +41,8 @@ def create_collection(
     ------
     ExistsError
         Something is there and `mode` is not ``"w"``, or it is not made of Zarr Vectors stores.
+    ConflictError
+        Another process is changing what would be replaced, now or when the context ends; it is as it was then.
     """
     check_choice(mode, "mode", MODES)
     check_type(name, "name", (str, NoneType), "text")
@@ -58,7 +61,7 @@ class NewCollection:
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         self._place, self._storage_options = place, storage_options
-        self._sink = open_sink(place, overwrite=overwrite, storage_options=storage_options)
+        self._sink = open_new_sink(place, overwrite=overwrite, storage_options=storage_options)
         self._name = name or self._sink.place.rstrip("/").rpartition("/")[2]
         self._members: list[str] = []
         self._taken: set[str] = set()

@@ -94,7 +94,8 @@ def build_index(
     }
     rows = np.concatenate([_rows(entry, width) for entry in levels])
     path = f"{names.INDEX}/{names.INDEX_CHUNKS}"
-    array = documents.plain_array(rows, chunk_shape=[max(1, n) for n in rows.shape])
+    chunk_shape = [max(1, n) for n in rows.shape]
+    array = documents.plain_array(rows, chunk_shape=chunk_shape, codecs=documents.CHECKED_ZSTD)
     return {names.INDEX: documents.group({ATTRIBUTE: own}), path: array}, plain_cells(path, array, rows)
 
 

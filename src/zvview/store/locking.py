@@ -25,7 +25,7 @@ from zvview.store.places.siblings import remove_stage, sweep_replaced
 from zvview.store.places.source import Source
 from zvview.store.places.zip_file import ZipSource
 
-__all__ = ["Holder", "StoreLock", "hold_store", "locked_path"]
+__all__ = ["Holder", "StoreLock", "has_lock", "hold_store", "locked_path"]
 
 _LOOKS, _PAUSE_S = 5, 0.02  # for a holder that has taken the lock and not yet said who it is
 
@@ -117,6 +117,11 @@ def hold_store(source: Source, doing: str) -> Iterator[StoreLock]:
             f"{source.place} has no writer lock: only a store in a folder, a zip or memory is changed; "
             "change it there and copy it"
         )
+
+
+def has_lock(source: Source) -> bool:
+    """Whether the store is in a folder, a zip or memory, so that :func:`hold_store` can hold it."""
+    return isinstance(source, FolderSource | ZipSource | MemorySource)
 
 
 def locked_path(source: Source) -> str | None:

@@ -26,14 +26,14 @@ BATCHES: dict[str, Batch] = {
 }
 
 HASHES = {
-    "points": "8b30ef6bea1bdb47e067444c",
-    "objects": "7721c93d25d5842fa19c5261",
-    "line": "259534853b9cd2418e056545",
-    "polyline": "795e666c7c16905ebfd0ae2c",
-    "streamline": "c5fc624ee4226b0b7ab1f42a",
-    "graph": "d29616b41a364fbfe1894e4d",
-    "skeleton": "a77d3782e11ebdbfe2600f63",
-    "mesh": "dcd71e40e8e0cf64038eab4c",
+    "points": "38f30cac78ef512dcdc855d7",
+    "objects": "2f74ade27dfa093bbd807685",
+    "line": "7146dcf639c7f4887c20075e",
+    "polyline": "6509f2801aa208f576ce0e48",
+    "streamline": "70594fdc4526a2c95dc2ea81",
+    "graph": "715460f5856389618a001383",
+    "skeleton": "2733278182bbcb65b57d72ec",
+    "mesh": "0fb21019e6748ad910e91232",
 }
 
 

@@ -79,6 +79,11 @@ class FolderSink:
             os.makedirs(self._folder, 0o700 if os.path.isdir(self._target) else 0o777)
 
     @property
+    def target(self) -> str:
+        """Where the store will be, links resolved."""
+        return self._target
+
+    @property
     def folder(self) -> str:
         """Where the store grows until :meth:`commit`."""
         return self._folder

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import finalize
 
 from zvview.cancel import CancelToken
 from zvview.errors import DamagedError, NotZarrVectorsError, UnreachableError, UnsupportedError
@@ -53,7 +54,7 @@ class ZipSource:
     Parameters
     ----------
     path : str
-        The file; kept open.
+        The file; kept open until :meth:`close`, or until nobody holds the source.
 
     Raises
     ------
@@ -73,6 +74,7 @@ class ZipSource:
             self._file = open(path, "rb")  # noqa: SIM115 - open as long as the source
         except OSError as error:
             raise UnreachableError(f"cannot open {path}: {error.strerror or error}") from error
+        finalize(self, self._file.close)
         try:
             self._size = os.fstat(self._file.fileno()).st_size
             with zipfile.ZipFile(self._file) as archive:

@@ -60,6 +60,11 @@ class ZipSink:
             os.makedirs(parent, exist_ok=True)
             self._archive = zipfile.ZipFile(self._partial, "x", zipfile.ZIP_STORED, allowZip64=True)
 
+    @property
+    def target(self) -> str:
+        """Where the store will be, links resolved."""
+        return self._target
+
     def put_many(self, items: Iterable[tuple[str, Sequence[Buffer]]]) -> None:
         """See :meth:`zvview.store.places.source.Sink.put_many`."""
         for key, pieces in items:

@@ -193,9 +193,14 @@ def _members(value: ArrayLike | range) -> NDArray[np.int64] | range:
 def _first_unknown(members: NDArray[np.int64] | range, ids: NDArray[np.int64]) -> int | None:
     """The first member that is none of the `ids`, ascending; a range is compared without making a list of it."""
     if not isinstance(members, range):
-        unknown = members[~np.isin(members, ids)]
-        return int(unknown[0]) if len(unknown) else None
-    inside = ids[(ids >= max(members.start, -(2**63))) & (ids <= min(members.stop - 1, 2**63 - 1))]
+        at = np.searchsorted(ids, members)
+        is_known = at < len(ids)
+        is_known[is_known] = ids[at[is_known]] == members[is_known]
+        return None if is_known.all() else int(members[np.argmin(is_known)])
+    if not -(2**63) <= members.start < 2**63:
+        return members.start
+    last = min(members.stop - 1, 2**63 - 1)
+    inside = ids[np.searchsorted(ids, members.start) : np.searchsorted(ids, last, side="right")]
     if len(inside) == members.stop - members.start:
         return None
     gaps = np.flatnonzero(inside != members.start + np.arange(len(inside)))

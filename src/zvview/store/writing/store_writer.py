@@ -20,9 +20,10 @@ from zvview.geometry.batches import Batch
 from zvview.geometry.parametric import ParametricObjects
 from zvview.store.hierarchy import document_key
 from zvview.store.index import build_index
-from zvview.store.places.open import Place, open_sink
+from zvview.store.places.open import Place
 from zvview.store.places.prefixed import PrefixedSink
 from zvview.store.places.source import Sink
+from zvview.store.replacing import open_new_sink
 from zvview.store.writing.choose import choose_bin_shape, choose_chunk_shape
 from zvview.store.writing.extras import write_headers, write_parametric
 from zvview.store.writing.gathering import Gathering
@@ -50,7 +51,7 @@ class StoreWriter:
     Parameters
     ----------
     place : str, path, mapping, zarr store or PrefixedSink
-        See :func:`zvview.store.places.open.open_sink`; a store inside a place that is being written takes its sink.
+        See :func:`zvview.store.replacing.open_new_sink`; a store inside a place that is being written takes its sink.
     options : WriteOptions
     overwrite : bool
         Replace the Zarr Vectors store that is there.
@@ -92,7 +93,7 @@ class StoreWriter:
         self._sink: Sink = (
             place
             if isinstance(place, PrefixedSink)
-            else open_sink(place, overwrite=overwrite, storage_options=storage_options)
+            else open_new_sink(place, overwrite=overwrite, storage_options=storage_options)
         )
         self._abandoned = weakref.finalize(self, _abandon, self._spool, self._sink)
 
