@@ -130,6 +130,7 @@ class Window:
                     f"nothing in {seconds} s: {[str(layer.stream.update) for layer in self.viewer.layers]}"
                 )
             self._app.processEvents()
+            time.sleep(0.001)  # the loop of a window rests while nothing happens; one that spins takes time from others
 
     def open(self, place: str) -> tuple[Any, float, float]:
         """The layer of a store, and seconds from the reader's call to the first batch, and to the settled view."""

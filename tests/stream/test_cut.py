@@ -21,7 +21,7 @@ def cut_at(tree: Any, facts: Any, px: Any = 1.0, *, budget: float = 1e9, target:
     return choose_cut(tree, seen, zooms, weights, rule, target_px=target, budget=budget, **options)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.floats(0.01, 100))
 def test_one_zoom_gives_the_coarsest_level_whose_bins_are_small_enough(px: float) -> None:
     facts, tree = make_tree(EDGES)
@@ -30,7 +30,7 @@ def test_one_zoom_gives_the_coarsest_level_whose_bins_are_small_enough(px: float
     assert cut.levels == (int(np.flatnonzero(bins * px <= 4.0).max()),)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.floats(0.01, 100), st.floats(1, 50_000))
 def test_the_budget_holds_unless_the_coarsest_level_is_above_it(px: float, budget: float) -> None:
     facts, tree = make_tree(EDGES)
@@ -41,7 +41,7 @@ def test_the_budget_holds_unless_the_coarsest_level_is_above_it(px: float, budge
     assert all(k < free for k in finer), "it is the finest that fits, down to what the error asks for"
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(0.05, 20), min_size=2, max_size=12))
 def test_cells_of_a_cut_lie_side_by_side(zooms: list[float]) -> None:
     facts, tree = make_tree(EDGES)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import zvview
 from tests.stream.conftest import Receiver, make_limits, make_tree, make_view
 from tests.stream.test_streamer import Start, build, opened, rows_of
+from zvview.geometry.clip import faces_touch_box, segments_touch_box
 from zvview.stream import Projection, ViewState
 from zvview.stream.in_view import clip_to_view, fit_to_budget, see_points, visible_shares
 from zvview.stream.plan import plan_view
@@ -65,6 +66,27 @@ def test_what_touches_the_view_is_kept_with_its_values(kind: str, is_3d: bool) -
         np.testing.assert_array_equal(column, batch.attributes[name][at])
     around = clip_to_view(batch, view, len(batch))
     assert len(kept) < len(around) <= len(batch)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(1, 60), st.sampled_from(["mesh", "graph"]))
+def test_links_that_touch_the_view_are_kept_and_those_beyond_a_side_are_not(seed: int, half: float, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    positions = rng.uniform(0, 100, (200, 3))
+    positions[:3] = np.nan
+    links = rng.integers(0, 200, (300, 3 if kind == "mesh" else 2))
+    batch = zvview.Mesh(positions, faces=links) if kind == "mesh" else zvview.Graph(positions, edges=links)
+    centre = rng.uniform(0, 100, 3)
+    view = make_view(centre - half, centre + half)
+    kept = clip_to_view(batch, view, 1)
+    ends = kept.positions[kept.faces if isinstance(kept, zvview.Mesh) else kept.edges]
+    found = {row.tobytes() for row in ends}
+    lo, hi = view.box
+    corners = positions[links]
+    touches = faces_touch_box if kind == "mesh" else lambda c, lo, hi: segments_touch_box(c[:, 0], c[:, 1], lo, hi)
+    assert {row.tobytes() for row in corners[touches(corners, lo, hi)]} <= found
+    beyond = ((ends < lo).all(axis=1) | (ends > hi).all(axis=1)).any(axis=1)
+    assert not beyond.any()
 
 
 def test_too_many_points_are_thinned_evenly_and_lines_are_left_whole() -> None:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import zvview
+from zvview.cancel import CancelToken
+from zvview.errors import Cancelled
 from zvview.stream.facts import StoreFacts, gather_facts
 from zvview.stream.loading import load_chunks
 from zvview.stream.parts import ChunkPart, join_parts
@@ -156,3 +158,31 @@ def test_world_coordinates_are_delivered() -> None:
     got = load_chunks(store, facts, facts.levels[0], np.array([0]))
     assert got.parts[0].positions.tolist() == store.level(0).read().positions.tolist()
     assert got.parts[0].positions.dtype == np.float64
+
+
+class Patience(CancelToken):
+    """Set by itself once it was looked at so many times."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.left = looks
+
+    def raise_if_cancelled(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            self.cancel()
+        super().raise_if_cancelled()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_read_stops_between_chunks_too_when_it_is_told_to(kind: str) -> None:
+    store, facts = opened(kind)
+    level = facts.levels[0]
+    rows = np.arange(min(20, len(level.chunks)))
+    token = Patience(10**6)
+    assert len(load_chunks(store, facts, level, rows, None, token).parts) == len(rows)
+    looks = 10**6 - token.left
+    assert looks >= len(rows), "before each chunk, at least"
+    for left in (0, looks // 2, looks - 1):
+        with pytest.raises(Cancelled):
+            load_chunks(store, facts, level, rows, None, Patience(left))

@@ -21,7 +21,7 @@ from zvview.errors import InvalidInputError, UnreachableError
 from zvview.geometry.select import clip_to_box
 from zvview.pyramid import PyramidOptions, build_pyramid
 from zvview.store.store import Store
-from zvview.stream import Filter, Projection, Streamer, StreamSettings, Update, ViewState
+from zvview.stream import Filter, Projection, Streamer, StreamSettings, Update, ViewState, delivery
 from zvview.testing import make_store
 from zvview.testing.batches import KINDS
 
@@ -573,6 +573,16 @@ def test_updates_of_a_view_that_is_not_settled_keep_their_distance(
     streamer = stream(opened(points), group_bytes=2000, update_interval_s=3600.0)
     receiver.settled(streamer.look(whole()))
     assert len(receiver.updates) <= 2, "the first picture, and all of it"
+
+
+def test_what_takes_long_to_join_waits_longer_while_it_is_not_settled(
+    points: Any, stream: Start, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_PATIENCE", 1e9)
+    streamer = stream(opened(points), group_bytes=2000, update_interval_s=0.0)
+    receiver.settled(streamer.look(whole()))
+    pictures = {id(update.batch) for update in receiver.updates if len(update.batch)}
+    assert len(pictures) <= 2, "the first, and all of it"
 
 
 def test_statistics_add_up(points: Any, stream: Start, receiver: Receiver) -> None:

@@ -21,6 +21,8 @@ from zvview.stream.view import ViewState
 __all__ = ["Delivery", "Request", "Scene"]
 
 _MOST_NOTES = 20
+_PATIENCE = 10.0  # times what joining takes until what is not settled is delivered: preparing and drawing it cost more
+_FEW = 10_000  # vertices: of fewer, joining takes as long as of none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +52,12 @@ class Scene:
     restriction: Restriction
 
     @property
+    def vertices(self) -> float:
+        """How many the frame shows."""
+        pairs = zip(self.holdings.predictions.vertices, self.frame.chunks, strict=True)
+        return sum(float(counts[mask].sum()) for counts, mask in pairs)
+
+    @property
     def is_complete(self) -> bool:
         """Whether all is there that the view needs."""
         return self.frame.is_complete and self.holdings.is_reach_known and not self.holdings.facts.is_partial
@@ -67,6 +75,7 @@ class Delivery:
         self._last: tuple[int, bool, Status] | None = None
         self._delivered_at = 0.0
         self._unmet_since: float | None = None
+        self._vertex_s = 0.0
         self.settled_at: float | None = None
 
     def expect(self, request: Request) -> None:
@@ -98,7 +107,8 @@ class Delivery:
             scene is not None and bool(scene.frame.levels) and not scene.frame.has_gaps and not self._picture.levels
         )
         if not is_settled and not is_first:
-            due = max(self._delivered_at, self._unmet_since or 0.0) + self._interval_s
+            wait = 0.0 if scene is None or is_same else _PATIENCE * self._vertex_s * scene.vertices
+            due = max(self._delivered_at, self._unmet_since or 0.0) + max(self._interval_s, wait)
             if now < due:
                 return due
         if scene is not None and not is_same:
@@ -110,6 +120,7 @@ class Delivery:
                 scene.restriction.objects,
             )
             self._ledger.assembly_s = time.perf_counter() - start
+            self._vertex_s = self._ledger.assembly_s / max(self._picture.loaded, _FEW)
             self._painted = scene
             status = self._status(scene, problem, notes)
         self._count(request, scene, is_settled)
@@ -157,10 +168,11 @@ class Delivery:
         said = list(dict.fromkeys(said))
         if len(said) > _MOST_NOTES:
             said = [*said[:_MOST_NOTES], f"and {len(said) - _MOST_NOTES} more notes"]
+        total = facts.total_vertices
         return Status(
             len(picture.batch),
             picture.loaded,
-            facts.total_vertices,
+            None if total is not None and total < len(picture.batch) else total,  # the store declares too few
             scene.frame.ready,
             scene.frame.wanted,
             picture.batch.nbytes,

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.geometry.batches import Batch, Points
+from zvview.geometry.batches import Batch, Graph, Mesh, Points
 from zvview.geometry.select import clip_to_box, keep_rows
 from zvview.stream.cache import Key
 from zvview.stream.cells import CellLevel
@@ -71,8 +71,17 @@ def _lattice(ndim: int) -> NDArray[np.float64]:
 
 
 def clip_to_view(batch: Batch, view: ViewState, budget: int) -> Batch:
-    """What of `batch` touches the view, and a ring around it where that is no more than `budget`."""
-    around = _clipped(batch, widened(view, _RING, np.zeros(view.ndim)))
+    """What of `batch` touches the view, and a ring around it where that is no more than `budget`.
+
+    Edges and faces that pass by a corner of the view may be kept as well.
+    """
+    wide = widened(view, _RING, np.zeros(view.ndim))
+    if isinstance(batch, Graph | Mesh):
+        rows, links = _seen_links(batch, wide)
+        if np.count_nonzero(rows) > budget:
+            rows, links = _seen_links(batch, view)
+        return keep_rows(batch, rows, links)
+    around = _clipped(batch, wide)
     return around if len(around) <= budget else _clipped(around, view)
 
 
@@ -99,6 +108,34 @@ def _clipped(batch: Batch, view: ViewState) -> Batch:
     values = {name: column[at] for name, column in batch.attributes.items()}
     changes: dict[str, Any] = {"positions": batch.positions[at], "attributes": values, "categories": batch.categories}
     return replace(kept, **changes)
+
+
+def _seen_links(batch: Graph | Mesh, view: ViewState) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Vertices in view or at the end of such a link (N,), and links that do not lie beyond one side wholly (M,)."""
+    beyond = _sides(view, batch.positions)
+    ends = (batch.faces if isinstance(batch, Mesh) else batch.edges).T
+    shared = beyond[ends[0]]
+    for column in ends[1:]:
+        shared &= beyond[column]
+    touched = shared == 0
+    rows = beyond == 0
+    for column in ends:
+        rows[column[touched]] = True
+    return rows, touched
+
+
+def _sides(view: ViewState, positions: NDArray[np.floating]) -> NDArray[np.uint32]:
+    """Beyond which sides of the view positions (N, D) lie, (N,): a bit for each; what is no number is beyond all."""
+    columns = [(positions[:, axis], view.lo[axis], view.hi[axis]) for axis in range(view.ndim)]
+    if view.projection is not None:
+        height, width = view.projection.canvas_px
+        pixels = _pixels(view, positions)
+        columns += [(pixels[:, 0], 0.0, width), (pixels[:, 1], 0.0, height)]
+    out = np.zeros(len(positions), np.uint32)
+    for at, (column, lo, hi) in enumerate(columns):
+        out |= (~(column >= lo)).astype(np.uint32) << np.uint32(2 * at)
+        out |= (~(column <= hi)).astype(np.uint32) << np.uint32(2 * at + 1)
+    return out
 
 
 def _pixels(view: ViewState, positions: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -22,8 +22,8 @@ class Job:
     ----------
     purpose : object
         What its owner knows it by.
-    started, cancelled : float
-        ``time.perf_counter()``; 0 where it was not cancelled.
+    started, cancelled, ended : float
+        ``time.perf_counter()``; 0 where it was not cancelled, or goes on.
     result : object
         What the work gave; None until then.
     error : Exception or None
@@ -36,6 +36,7 @@ class Job:
     token: CancelToken = field(default_factory=CancelToken)
     started: float = field(default_factory=time.perf_counter)
     cancelled: float = 0.0
+    ended: float = 0.0
     result: Any = None
     error: Exception | None = None
     is_abandoned: bool = False
@@ -100,4 +101,5 @@ def _run(job: Job, work: Callable[[CancelToken], object], on_end: Callable[[Job]
         job.error = error
     except Exception as error:  # whatever it is, the owner decides
         job.error = error.with_traceback(None)
+    job.ended = time.perf_counter()
     on_end(job)

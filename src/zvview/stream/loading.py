@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,6 +128,7 @@ def _read_points(reader: LevelReader, coords: NDArray[np.int64], options: ReadOp
     bounds = buffer.offsets[buffer.first]
     parts = []
     for at in buffer.chunks.find(coords).tolist():
+        _heed(options)
         span = slice(int(bounds[at]), int(bounds[at + 1])) if at >= 0 else slice(0, 0)
         own = {n: v[span].copy() for n, v in values.items()}
         own_ids = None if ids is None else ids[span].copy()
@@ -153,15 +154,29 @@ def _read_pieces(reader: LevelReader, coords: NDArray[np.int64], options: ReadOp
         reader.hierarchy, families, wanted.coords, extra=[*extra, *asks], skip_damage=True, cancel=options.cancel
     )
     around = Surroundings(own)
+    _heed(options)
     if len(others):
         around = Surroundings(own, decode_pieces(further, others, payloads[: len(extra)], skip_damage=True))
     notes: list[str] = []
     table = None if selection is None else decode_sound(selection, payloads[len(extra) :], notes)
+    _heed(options)
     links, values = connect(reader, around, family, table, joints, notes)
     ids = reader.owners(own, options)
     live = _live_pieces(reader, around) if joints is not None else None
     notes = [*own.notes, *(around.others.notes if around.others is not None else ()), *notes]
-    return LoadedChunks(tuple(_Split(frame, around, links, values, ids, live).parts(coords)), tuple(notes))
+    _heed(options)
+    split = _Split(frame, around, links, values, ids, live)
+    parts = []
+    for at in own.chunks.find(coords).tolist():
+        _heed(options)
+        parts.append(split.part(at))
+    return LoadedChunks(tuple(parts), tuple(notes))
+
+
+def _heed(options: ReadOptions) -> None:
+    """Stop here if told to: taking apart what was read may last as long as reading it."""
+    if options.cancel is not None:
+        options.cancel.raise_if_cancelled()
 
 
 def _live_pieces(reader: LevelReader, around: Surroundings) -> NDArray[np.bool_] | None:
@@ -195,34 +210,46 @@ class _Split:
         ids: NDArray[np.int64] | None,
         live: NDArray[np.bool_] | None,
     ) -> None:
-        self._frame, self._own, self._others = frame, around.own, around.others
-        self._ids, self._links, self._link_values, self._live = ids, links, link_values, live
-        self._values = frame.values_of(around.own.attributes, around.own.categories)
-        self._bounds = around.own.offsets[around.own.first]
-        count = len(around.own.chunks)
-        buffers = [b for b in (around.own, around.others) if b is not None]
-        pieces = np.concatenate([np.diff(b.offsets) for b in buffers])
-        self._is_kept = None if live is None else np.repeat(live, pieces)
-        self._ranks, chunks = _ranks(buffers, frame.table, self._is_kept)
+        own, others = around.own, around.others
+        self._frame, self._own, self._ids = frame, own, ids
+        self._link_values, self._live = link_values, live
+        rows = len(own.positions)
+        # of neighbours, often many times as many rows as are wanted, nothing is looked at but the ends of links
+        is_far = links >= rows
+        far, at = np.unique(links[is_far] - rows, return_inverse=True)
+        links = self._links = links.copy()
+        links[is_far] = rows + at
+        self._positions = own.positions
+        self._values = frame.values_of(own.attributes, own.categories)
+        kept = None if live is None else live[: len(own.offsets) - 1]
+        self._ranks, chunks, self._is_kept = _ranks(own, frame.table, kept)
+        if others is not None and len(far):
+            self._positions = np.concatenate((own.positions, others.positions[far]))
+            further = frame.values_of({n: v[far] for n, v in others.attributes.items()}, others.categories)
+            self._values = {n: _with_far(n, v, further[n]) for n, v in self._values.items()}
+            kept = None if live is None else live[len(own.offsets) - 1 :]
+            far_ranks, far_chunks, _ = _ranks(others, frame.table, kept, far)
+            self._ranks, chunks = np.concatenate((self._ranks, far_ranks)), np.concatenate((chunks, far_chunks))
         self._keys = (chunks << ROW_BITS) | self._ranks
+        self._bounds = own.offsets[own.first]
+        count = len(own.chunks)
         owner = np.repeat(np.arange(count), np.diff(self._bounds))
-        owner = np.append(owner, np.full(len(self._keys) - len(owner), -1))
+        owner = np.append(owner, np.full(len(far), -1))
         self._end_chunks = owner[links]
         first = self._end_chunks[:, 0]
-        is_inner = (self._end_chunks == first[:, None]).all(axis=1) & (first >= 0)
+        is_inner = first >= 0
+        for ends in self._end_chunks.T[1:]:
+            is_inner &= ends == first
         self._inner = _grouped(np.flatnonzero(is_inner), first[is_inner], count)
         crossing = np.flatnonzero(~is_inner)
         self._crossing = _grouped(*_touched(self._end_chunks, crossing), count)
-        self._extents = np.zeros((len(links), around.own.positions.shape[1]))
+        self._extents = np.zeros((len(links), own.positions.shape[1]))
         self._extents[crossing] = self._extents_of(links[crossing])
 
-    def parts(self, coords: NDArray[np.int64]) -> list[ChunkPart]:
-        """One for each of `coords`; empty where the chunk could not be read."""
-        found = self._own.chunks.find(coords).tolist()
-        empty = ChunkPart(np.empty((0, self._own.positions.shape[1]), self._own.positions.dtype))
-        return [self._part(at) if at >= 0 else empty for at in found]
-
-    def _part(self, at: int) -> ChunkPart:
+    def part(self, at: int) -> ChunkPart:
+        """The chunk at a place among those that were read; an empty one at -1: it could not be read."""
+        if at < 0:
+            return ChunkPart(np.empty((0, self._own.positions.shape[1]), self._own.positions.dtype))
         own = self._own
         rows: slice | NDArray[np.int64] = slice(int(self._bounds[at]), int(self._bounds[at + 1]))
         pieces: slice | NDArray[np.int64] = slice(int(own.first[at]), int(own.first[at + 1]))
@@ -250,52 +277,48 @@ class _Split:
         away = rows[self._end_chunks[records] != at]
         keys, first = np.unique(self._keys[away], return_index=True)
         away = away[first]
-        count = len(self._own.positions)
-        positions = np.empty((len(away), self._own.positions.shape[1]), self._own.positions.dtype)
-        near = away < count
-        positions[near] = self._own.positions[away[near]]
-        if self._others is not None:
-            positions[~near] = self._others.positions[away[~near] - count]
-        values = {n: self._gathered(n, v, away) for n, v in self._values.items()}
+        values = {n: v[away] for n, v in self._values.items()}
         link_values = {n: v[records] for n, v in self._link_values.items()}
-        far = self._frame.to_world(positions)
+        far = self._frame.to_world(self._positions[away])
         return Crossing(self._keys[rows], link_values, keys, far, values, self._extents[records].max(axis=0))
 
     def _extents_of(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The extent on each axis of links (M, L) given by rows that count through chunks and neighbours, (M, D)."""
-        own = self._own.positions
-        both = own if self._others is None else np.concatenate((own, self._others.positions))
-        lo = hi = both[rows[:, 0]].astype(np.float64)
+        """The extent on each axis of links (M, L) given by rows that count through chunks and far ends, (M, D)."""
+        lo = hi = self._positions[rows[:, 0]].astype(np.float64)
         for end in rows.T[1:]:
-            at = both[end]
+            at = self._positions[end]
             lo, hi = np.minimum(lo, at), np.maximum(hi, at)
         return np.asarray(hi - lo)
 
-    def _gathered(self, name: str, own: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Values of an attribute at rows that count through the chunks and their neighbours."""
-        out = np.empty((len(rows), *own.shape[1:]), own.dtype)
-        near = rows < len(own)
-        out[near] = own[rows[near]]
-        if not near.all():
-            assert self._others is not None
-            further = self._frame.values_of(self._others.attributes, self._others.categories)[name]
-            if further.shape[1:] != own.shape[1:]:
-                found = f"several widths of {name!r}"
-                raise DamagedError("attribute", found=found, expected="one width in all cells")
-            out[~near] = further[rows[~near] - len(own)]
-        return out
+
+def _with_far(name: str, own: NDArray[Any], far: NDArray[Any]) -> NDArray[Any]:
+    """Values of an attribute of the chunks, with those of far ends behind them."""
+    if far.shape[1:] != own.shape[1:]:
+        raise DamagedError("attribute", found=f"several widths of {name!r}", expected="one width in all cells")
+    return np.concatenate((own, far))
 
 
 def _ranks(
-    buffers: Sequence[PieceBuffer], table: ChunkTable, is_kept: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each row of some buffers how many kept rows of its chunk come before it, and the row of the chunk."""
-    counts = np.concatenate([np.diff(b.offsets[b.first]) for b in buffers])
-    chunks = np.concatenate([table.find(b.chunks.coords) for b in buffers])
-    number = np.repeat(np.arange(len(counts)), counts)
-    before = offsets_of(np.ones(len(number), np.int64) if is_kept is None else is_kept)
-    starts = before[np.cumsum(counts) - counts]
-    return before[:-1] - starts[number], chunks[number]
+    buffer: PieceBuffer,
+    table: ChunkTable,
+    live: NDArray[np.bool_] | None,
+    rows: NDArray[np.int64] | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_] | None]:
+    """Of some rows of a buffer, all by default: how many kept rows of its chunk come before each, and its chunk.
+
+    The third is which rows of the buffer belong to pieces that are `live`; None where all do.
+    """
+    bounds = buffer.offsets[buffer.first]
+    if rows is None:
+        rows, at = np.arange(bounds[-1]), np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    else:
+        at = np.searchsorted(bounds, rows, side="right") - 1
+    chunks = table.find(buffer.chunks.coords)[at]
+    if live is None:
+        return rows - bounds[at], chunks, None
+    is_kept = np.repeat(live, np.diff(buffer.offsets))
+    before = offsets_of(is_kept)
+    return before[rows] - before[bounds[at]], chunks, is_kept
 
 
 def _touched(end_chunks: NDArray[np.int64], records: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

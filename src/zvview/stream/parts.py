@@ -137,10 +137,9 @@ def join_parts(
     batch = batch_type(kind)
     if issubclass(batch, Points):
         return batch(positions, **common)
-    width = max((link.shape[1] for link in links), default=3 if kind == names.MESH else 2)
-    links = [link for link in links if len(link)]
+    width = max((rows.shape[1] for rows, _ in links), default=3 if kind == names.MESH else 2)
     name = "faces" if kind == names.MESH else "bridges" if issubclass(batch, Polylines) else "edges"
-    common[name] = np.concatenate(links) if links else np.empty((0, width), np.int64)
+    common[name] = _join_rows(links, width)
     if name != "bridges":
         common["link_attributes"] = _join_link_values(link_values)
     return batch(positions, **common)
@@ -159,16 +158,16 @@ def _filled(
 
 @dataclass(frozen=True, slots=True)
 class _Joined:
-    """Links of one level in rows of the batch, their attributes, and the far ends that they need."""
+    """Links of one level, each with the row that theirs count from, their attributes, and the far ends they need."""
 
-    links: list[NDArray[np.int64]]
+    links: list[tuple[NDArray[np.int64], int]]
     values: list[Mapping[str, NDArray[Any]]]
     far: Crossing
 
 
 def _join_links(rows: NDArray[np.int64], parts: Sequence[ChunkPart], base: int, far_base: int) -> _Joined:
     starts = offsets_of([len(p) for p in parts]) + base
-    links = [p.links + start for p, start in zip(parts, starts.tolist(), strict=False) if len(p.links)]
+    links = [(p.links, start) for p, start in zip(parts, starts.tolist(), strict=False) if len(p.links)]
     values = [p.link_attributes for p in parts if len(p.links)]
     owners = [i for i, p in enumerate(parts) if p.crossing is not None and len(p.crossing.ends)]
     crossings = [c for p in parts if (c := p.crossing) is not None and len(c.ends)]
@@ -186,9 +185,20 @@ def _join_links(rows: NDArray[np.int64], parts: Sequence[ChunkPart], base: int, 
     far = np.unique(ends[is_far])
     out = np.where(is_far, 0, starts[np.minimum(at, len(rows) - 1)] + (ends & ((1 << ROW_BITS) - 1)))
     out[is_far] = far_base + np.searchsorted(far, ends[is_far])
-    links.append(out)
+    links.append((out, 0))
     values.append(_take_values([c.attributes for c in crossings], first))
     return _Joined(links, values, _find_far(crossings, far))
+
+
+def _join_rows(links: Sequence[tuple[NDArray[np.int64], int]], width: int) -> NDArray[np.int64]:
+    """All links, (M, width), in rows of the batch."""
+    links = [(rows, start) for rows, start in links if len(rows)]
+    out = np.empty((sum(len(rows) for rows, _ in links), width), np.int64)
+    at = 0
+    for rows, start in links:
+        np.add(rows, start, out=out[at : at + len(rows)])
+        at += len(rows)
+    return out
 
 
 def _find_far(crossings: Sequence[Crossing], far: NDArray[np.int64]) -> Crossing:

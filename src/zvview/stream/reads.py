@@ -155,7 +155,7 @@ class Reads:
         """What a read came to; returns whether the facts of the store must be gathered anew."""
         now = time.perf_counter()
         if job.cancelled:
-            self._ledger.longest_cancel_s = max(self._ledger.longest_cancel_s, now - job.cancelled)
+            self._ledger.longest_cancel_s = max(self._ledger.longest_cancel_s, job.ended - job.cancelled)
         if job.is_abandoned:
             return False
         if job.result is not None:

@@ -23,7 +23,7 @@ class StreamSettings:
     concurrent_reads : int
         Reads in flight at once.
     update_interval_s : float
-        Least time between two updates that are not settled yet.
+        Least time between two updates that are not settled yet; large ones wait ten times what joining them takes.
     hysteresis : float
         By which part the view must change beyond the point where the level was chosen before another one is.
     prefetch_margin : float
