@@ -30,6 +30,8 @@ def test_rows_of_all_arrays_belong_together(kind: str) -> None:
         assert prepared.elements is None
     else:
         assert prepared.elements is not None and prepared.elements.max() < len(batch)
+        assert prepared.elements.dtype == np.uint32
+        assert prepared.positions[:, ::-1].flags.c_contiguous  # as a vertex buffer takes them
 
 
 def test_faces_of_more_corners_become_fans() -> None:

@@ -70,6 +70,9 @@ def test_a_name_that_is_gone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     monkeypatch.setattr(names, "MARKER_RECORD", np.dtype([("a_position", "f4", 2)]))
     assert names.find_missing() == ["Markers' record layout"]
+    monkeypatch.undo()
+    monkeypatch.setattr(names, "MESH_MEMBERS", ("_meshdata", "_no_such_member"))
+    assert names.find_missing() == ["SurfaceVisual._no_such_member"]
 
 
 def test_a_window_tells_when_it_is_gone_and_one_that_cannot_is_let_be(window: Any) -> None:
@@ -107,7 +110,7 @@ def test_layers_give_napari_what_it_expects_of_their_type(window: Any, kind: str
     for empty in (make_batch(kind, 40), make_batch(kind, 900)):
         show(layer, prepare(empty, FRAME, Colouring()))
         window.look()
-    assert layer.thumbnail[..., :3].any()
+    window.wait(lambda: layer.thumbnail[..., :3].any())
 
 
 def test_a_swap_of_a_hundred_thousand_points_takes_milliseconds(window: Any) -> None:
@@ -122,3 +125,119 @@ def test_a_swap_of_a_hundred_thousand_points_takes_milliseconds(window: Any) -> 
         times.append(time.perf_counter() - begun)
     assert np.median(times) < 0.03  # setting the data, features and colours takes 0.14
     assert len(layer.data) == 100_000 and threading.current_thread() is threading.main_thread()
+
+
+def shown_mesh(window: Any, layer: Any) -> Any:
+    """What napari draws of a surface layer."""
+    return window.viewer.window._qt_viewer.canvas.layer_to_visual[layer].node.mesh_data
+
+
+def test_a_swap_of_meshes_computes_nothing_on_the_thread_of_the_window(
+    window: Any, monkeypatch: pytest.MonkeyPatch, pixels_lit: Callable[[np.ndarray], int]
+) -> None:
+    from vispy.geometry import MeshData
+
+    from zvview.napari.private import shared_mesh
+
+    layer = window.viewer.add_layer(make_layer("mesh", FRAME))
+    window.viewer.dims.ndisplay = 3
+    window.look()
+    computed: list[bool] = []  # whether on the thread of the window
+    normals = shared_mesh.vertex_normals
+
+    def note(*args: Any, **kwargs: Any) -> Any:
+        computed.append(threading.current_thread() is threading.main_thread())
+        return normals(*args, **kwargs)
+
+    def never(*args: Any, **kwargs: Any) -> Any:
+        computed.append(True)
+        raise AssertionError
+
+    monkeypatch.setattr(shared_mesh, "vertex_normals", note)
+    monkeypatch.setattr(MeshData, "get_vertex_normals", never)
+    monkeypatch.setattr(MeshData, "get_vertices", never)
+    monkeypatch.setattr(MeshData, "get_vertex_colors", never)
+    prepared = prepare(make_batch("mesh", 20_000), FRAME, Colouring("object"))
+    show(layer, prepared)
+    window.viewer.reset_view()
+    flat = window.look()
+    assert pixels_lit(flat) > 200 and computed == []
+    mesh = shown_mesh(window, layer)
+    assert np.shares_memory(mesh.positions, prepared.positions)  # nor is anything copied
+    assert np.shares_memory(mesh.colours, prepared.colours)
+    assert np.shares_memory(mesh.triangles, prepared.elements)
+
+    layer.shading = "smooth"
+    window.wait(lambda: mesh.normals is not None)
+    window.live(0.05)
+    assert True not in computed
+    assert np.abs(window.look().astype(int) - flat).max() > 10
+    show(layer, prepared)
+    window.wait(lambda: shown_mesh(window, layer) is not mesh)  # what was shown stays until then
+    assert shown_mesh(window, layer).normals is not None and True not in computed
+
+
+def test_wireframes_and_drawn_normals_of_meshes_are_drawn_as_napari_does(
+    window: Any, pixels_lit: Callable[[np.ndarray], int]
+) -> None:
+    from vispy.geometry import MeshData
+
+    layer = window.viewer.add_layer(make_layer("mesh", FRAME))
+    window.viewer.dims.ndisplay = 3
+    prepared = prepare(make_batch("mesh", 900), FRAME, Colouring("object"))
+    show(layer, prepared)
+    window.viewer.reset_view()
+    before = window.look()
+    for part in (layer.wireframe, layer.normals.face, layer.normals.vertex):
+        part.visible = True
+        assert type(shown_mesh(window, layer)) is MeshData
+        assert np.abs(window.look().astype(int) - before).max() > 10
+        part.visible = False
+        show(layer, prepared)
+        assert type(shown_mesh(window, layer)) is not MeshData
+        np.testing.assert_array_equal(window.look(), before)
+    window.viewer.dims.ndisplay = 2
+    window.viewer.reset_view()
+    assert pixels_lit(window.look()) > 200
+    layer.vertex_colors = None  # by hand: napari's colours of values
+    assert type(shown_mesh(window, layer)) is MeshData and pixels_lit(window.look()) > 200
+
+
+def test_a_swap_of_lines_copies_nothing(window: Any, pixels_lit: Callable[[np.ndarray], int]) -> None:
+    from zvview.napari.private.vertices import as_drawn
+
+    layer = window.viewer.add_layer(make_layer("streamline", FRAME))
+    window.viewer.dims.ndisplay = 3
+    prepared = prepare(make_batch("streamline", 5000), FRAME, Colouring("object"))
+    show(layer, prepared)
+    assert np.shares_memory(as_drawn(layer.positions, (0, 1, 2)), prepared.positions)
+    window.viewer.reset_view()
+    assert pixels_lit(window.look()) > 200
+    layer.edge_width = 0
+    assert pixels_lit(window.look()) < 200
+
+
+@pytest.mark.parametrize("kind", ["streamline", "mesh"])
+def test_a_thumbnail_is_drawn_once_at_rest(window: Any, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    layer = window.viewer.add_layer(make_layer(kind, FRAME))
+    window.live(0.3)
+    drawn: list[object] = []
+    monkeypatch.setattr(layer, "draw_thumbnail", lambda *args: drawn.append(args))
+    prepared = prepare(make_batch(kind, 900), FRAME, Colouring("object"))
+    for _ in range(4):
+        show(layer, prepared)
+    assert drawn == []
+    window.wait(lambda: drawn)
+    window.live(0.3)
+    assert len(drawn) == 1
+
+
+@pytest.mark.parametrize("displayed", [(0, 1, 2), (2, 0, 1), (1, 2), (2, 0), (0, 1, 3), (3, 2)])
+def test_three_columns_are_drawn_x_first(displayed: tuple[int, ...]) -> None:
+    from zvview.napari.private.vertices import as_drawn
+
+    positions = np.arange(20, dtype=np.float32).reshape(5, 4)[:, : max(3, *(axis + 1 for axis in displayed))]
+    drawn = as_drawn(positions, displayed)
+    assert drawn.shape == (5, 3) and drawn.flags.c_contiguous and drawn.dtype == np.float32
+    np.testing.assert_array_equal(drawn[:, : len(displayed)], positions[:, list(displayed)[::-1]])
+    np.testing.assert_array_equal(drawn[:, len(displayed) :], 0)

@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 from weakref import finalize, ref
 
 import numpy as np
 from napari.layers import Layer
-from numpy.typing import ArrayLike, NDArray
-from psygnal import Signal
+from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
-from zvview.errors import InvalidInputError, ZvviewError
-from zvview.geometry.batches import Batch
 from zvview.napari.camera import read_placement, read_viewer
-from zvview.napari.colouring import GroupsOfStore, colour_axes, with_limits
-from zvview.napari.describing import Description, describe
 from zvview.napari.frame import Frame
 from zvview.napari.guessing import guess_view
 from zvview.napari.layers import is_fast, show
 from zvview.napari.notices import Notices
 from zvview.napari.picking_layer import Sight
 from zvview.napari.pipeline import Delivery, Pipeline
-from zvview.napari.plain import PLAIN_BUDGET
-from zvview.napari.polygons import Filler, plane_of
-from zvview.napari.preparing import Prepared, prepare
 from zvview.napari.private.closing import on_closed
 from zvview.napari.settings import ViewSettings
-from zvview.napari.sight import find_view, find_window
-from zvview.napari.summary import StoreSummary
+from zvview.napari.sight import find_window
 from zvview.napari.tails import Tail
 from zvview.napari.watching import ViewerWatch, emitters_of, weakly
+from zvview.napari.wishes import StreamWishes
 from zvview.napari.wording import status_text
 from zvview.store.store import Store
-from zvview.stream import Filter, Streamer, StreamSettings, Update, ViewState
-from zvview.style import Colouring, LegendEntry, legend_of
+from zvview.stream import Streamer, StreamSettings, Update, ViewState
+from zvview.style import Colouring
 
 __all__ = ["StreamBinding"]
 
@@ -46,7 +37,7 @@ _THROTTLE_MS = 40
 _LAYER_EVENTS = ("visible", "scale", "translate", "rotate", "shear", "affine", "units")
 
 
-class StreamBinding:
+class StreamBinding(StreamWishes):
     """Keeps a layer showing what is in view of its store; found at ``layer.stream``.
 
     All methods must be called on the thread of the window. Nothing but what a viewer will show first is read before the
@@ -61,14 +52,9 @@ class StreamBinding:
     settings : ViewSettings
     colouring : Colouring
         To begin with.
-    slab : (D,) float64 array
-        See :attr:`slab`.
-    tail : Tail or None
-        See :attr:`tail`; None where there is no axis of time, or where that is sliced as all others are.
+    slab, tail
+        As for :class:`zvview.napari.wishes.StreamWishes`, which has what users may set.
     """
-
-    changed = Signal()
-    """Sent when something else is shown, and when what was asked for was changed."""
 
     def __init__(
         self,
@@ -81,7 +67,7 @@ class StreamBinding:
         slab: NDArray[np.float64],
         tail: Tail | None = None,
     ) -> None:
-        self._layer, self.store, self.frame, self._settings = ref(layer), store, frame, settings
+        super().__init__(layer, store, frame, settings, colouring=colouring, slab=slab, tail=tail)
         self._viewer: Any = None
         self._streamer: Streamer | None = None
         self._pipeline: Pipeline | None = None
@@ -90,14 +76,6 @@ class StreamBinding:
         self._timer.setSingleShot(True)
         self._timer.setInterval(_THROTTLE_MS)
         self._timer.timeout.connect(weakly(self.look))
-        self._colouring = colouring
-        self._groups = GroupsOfStore(store)
-        self._summary = StoreSummary.of(store)
-        self._filter = Filter()
-        self._slab, self._tail = slab, tail
-        plane = plane_of(self._summary.kind, self._summary.axes)
-        self._filler = None if plane is None or not is_fast(layer) else Filler(plane)
-        self._locked_level: int | None = None
         self._update: Update | None = None
         self._looked_at: ViewState | None = None
         self._generation = -1
@@ -133,102 +111,6 @@ class StreamBinding:
         self._begin(layer).look(view)
 
     @property
-    def colouring(self) -> Colouring:
-        """What the layer is coloured by; setting it colours anew what is shown, without reading positions again."""
-        return self._colouring
-
-    @colouring.setter
-    def colouring(self, colouring: Colouring) -> None:
-        self._colouring = colouring
-        self._renew()
-        self.changed.emit()
-
-    @property
-    def legend(self) -> tuple[LegendEntry, ...]:
-        """What the colours mean, as far as they have names."""
-        by, attributes = self._colouring, self._summary.attributes
-        found = attributes.get(by.name or "")
-        labels = () if found is None or found.categories is None else found.categories.labels
-        if by.mode == "group":
-            labels = () if self._groups.known is None else self._groups.known.labels
-        axes = [self._summary.axes[axis].name for axis in colour_axes(self._summary.axes)]
-        return legend_of(by, labels=labels, unit=None if found is None else found.unit, axes=axes)
-
-    @property
-    def filter(self) -> Filter:
-        """What is left out; setting it shows the rest, at every level."""
-        return self._filter
-
-    @filter.setter
-    def filter(self, filter: Filter) -> None:
-        self._filter = filter
-        self.look()
-        self.changed.emit()
-
-    @property
-    def slab(self) -> NDArray[np.float64]:
-        """Half the thickness, (D,), of what is shown along axes that are not on screen, in the store's order and units.
-
-        By default half a chunk along space, so that it is not empty, and half a bin along other axes. The margins of
-        napari's own sliders go before it.
-        """
-        return self._slab
-
-    @slab.setter
-    def slab(self, half: ArrayLike) -> None:
-        self._slab = np.broadcast_to(np.asarray(half, np.float64), (self.frame.ndim,)).copy()
-        self.look()
-        self.changed.emit()
-
-    @property
-    def tail(self) -> float | None:
-        """How much of the past of lines is drawn where time is not on screen, in the store's units of time.
-
-        None where the store has no time, or where its kind is cut to a slab along time. Margins of napari's slider of
-        time go before it.
-        """
-        return None if self._tail is None else self._tail.length
-
-    @tail.setter
-    def tail(self, length: float) -> None:
-        self._set_tail(length=length)
-
-    @property
-    def head(self) -> float | None:
-        """How much of the future of lines is drawn, as :attr:`tail`."""
-        return None if self._tail is None else self._tail.head
-
-    @head.setter
-    def head(self, length: float) -> None:
-        self._set_tail(head=length)
-
-    @property
-    def can_fill(self) -> bool:
-        """Whether closed lines can be filled, by ``layer.fill``: those of stores with two axes of space."""
-        return self._filler is not None
-
-    @property
-    def locked_level(self) -> int | None:
-        """The level to show whatever the zoom; None to let the zoom choose."""
-        return self._locked_level
-
-    @locked_level.setter
-    def locked_level(self, number: int | None) -> None:
-        self._locked_level = number
-        self.look()
-        self.changed.emit()
-
-    @property
-    def settings(self) -> ViewSettings:
-        """Budgets and quality; setting them takes effect with the next view."""
-        return self._settings
-
-    @settings.setter
-    def settings(self, settings: ViewSettings) -> None:
-        self._settings = settings
-        self.look()
-
-    @property
     def update(self) -> Update | None:
         """What is shown now, as the engine delivered it."""
         return self._update
@@ -256,14 +138,6 @@ class StreamBinding:
         update = self._update
         return "" if update is None else status_text(update.status, self._filter, self._summary.statistics)
 
-    def describe(self, values: Mapping[str, Any], *, wait: bool = False) -> Description:
-        """What a vertex with some values, by name, is; from any thread.
-
-        The groups of its object are read once; those who do not `wait` for it may not be told of them at first.
-        """
-        groups = self._groups.read() if wait else self._groups.known_or_ask()
-        return describe(values, self._summary.attributes, groups)
-
     def retry(self) -> None:
         """Ask again for what could not be read."""
         if self._streamer is not None:
@@ -282,18 +156,7 @@ class StreamBinding:
         begun = time.perf_counter()
         state, placement = read_viewer(viewer), read_placement(layer, viewer)
         layer.sight = Sight(state, placement)
-        view = find_view(
-            state,
-            placement,
-            self.frame,
-            self._slab,
-            filter=self._filter,
-            budget_vertices=self._budget(layer),
-            target_error_px=self._settings.target_error_px,
-            locked_level=self._locked_level,
-            tail=self._tail,
-            ring=self._ring(layer),
-        )
+        view = self._find_view(state, placement, layer)
         if self._tail is not None and is_fast(layer):
             layer.time_window = find_window(state, placement, self.frame, self._slab, self._tail)
         if view != self._looked_at:
@@ -340,19 +203,9 @@ class StreamBinding:
         self._stop = finalize(layer, _stop, streamer, pipeline)
         return streamer
 
-    def _budget(self, layer: Layer) -> int:
-        budget = self._settings.budget(self._summary.kind)
-        return budget if is_fast(layer) else min(budget, PLAIN_BUDGET)
-
     def _changed(self, event: Any = None) -> None:
         if not self._timer.isActive():
             self._timer.start(_THROTTLE_MS)
-
-    def _ring(self, layer: Layer) -> NDArray[np.float64] | None:
-        """What is read around the canvas: lines are filled where they are closed, so they must be whole."""
-        if self._filler is None or layer.fill <= 0:
-            return None
-        return self._summary.chunk_shape / 2
 
     def _fill_changed(self, event: Any = None) -> None:
         layer = self._layer()
@@ -360,31 +213,9 @@ class StreamBinding:
         if layer is not None and (layer.fill > 0) != (len(layer.triangles) > 0):
             self._renew()
 
-    def _set_tail(self, **lengths: float) -> None:
-        if self._tail is None:
-            raise InvalidInputError("only lines of stores with an axis of time have a tail and a head")
-        changes: dict[str, Any] = {name: max(0.0, float(value)) for name, value in lengths.items()}
-        self._tail = replace(self._tail, **changes)
-        self.look()
-        self.changed.emit()
-
     def _renew(self) -> None:
         if self._pipeline is not None:
             self._pipeline.renew()
-
-    def _prepare(self, batch: Batch) -> Prepared:
-        """On the thread of the pipeline."""
-        by, membership = self._colouring, None
-        known = by
-        with suppress(ZvviewError):  # of a store that went away: what was known must do
-            self._summary = StoreSummary.of(self.store, with_statistics=True)
-            membership = self._groups.read() if by.mode == "group" else None
-            known = with_limits(self.store, by)
-        if self._colouring is by:  # the user may have chosen another one meanwhile
-            self._colouring = known
-        axes, layer = colour_axes(self._summary.axes), self._layer()
-        filler = self._filler if layer is not None and getattr(layer, "fill", 0) > 0 else None
-        return prepare(batch, self.frame, known, membership=membership, colour_axes=axes, filler=filler)
 
     def _show(self, delivery: Delivery) -> None:
         """On the thread of the window."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from napari.layers import Layer
@@ -83,8 +83,28 @@ def open_stores(place: Place, *, keep_order: bool = False) -> list[OpenedStore]:
     found = open_place(place)
     name = name_of(found.place if isinstance(place, dict) else place)
     if isinstance(found, Collection):
-        return [_describe(f"{name} {member}", found[member], keep_order, found.notes) for member in found]
+        return _describe_members(name, found, keep_order)
     return [_describe(name, found, keep_order, ())]
+
+
+def _describe_members(name: str, found: Collection, keep_order: bool) -> list[OpenedStore]:
+    """All stores of a collection that can be opened; the first of them has the notes on the collection and on others.
+
+    Raises
+    ------
+    ZvviewError
+        Of the first member, where none can be opened.
+    """
+    opened, errors, notes = [], [], list(found.notes)
+    for member in found:
+        try:
+            opened.append(_describe(f"{name} {member}", found[member], keep_order, ()))
+        except ZvviewError as error:
+            errors.append(error)
+            notes.append(f"member {member!r} is left out: {error}")
+    if errors and not opened:
+        raise errors[0]
+    return [replace(one, notes=(*notes, *one.notes)) if one is opened[0] else one for one in opened]
 
 
 def _describe(name: str, store: Store, keep_order: bool, notes: tuple[str, ...]) -> OpenedStore:
@@ -98,14 +118,14 @@ def _describe(name: str, store: Store, keep_order: bool, notes: tuple[str, ...])
     frame = Frame.of(store.axes, bounds, bin_shape, step=step, keep_order=keep_order)
     parametric, damage = _read_parametric(store)
     in_space = is_space if is_space.any() else np.ones_like(is_space)
-    edge = float((bounds[1] - bounds[0])[in_space].max())
+    edge = float((bounds[1] - bounds[0])[in_space].max()) or 1.0  # what napari makes as large as the canvas
     return OpenedStore(
         name=name,
         store=store,
         frame=frame,
         slab=np.where(is_space, chunk, step) / 2,
         tail=Tail.of(store.axes, bounds, step) if family_of(store.kind) == "lines" else None,
-        point_size=min(float(bin_shape[in_space].min()), edge * _POINT_SHARE) or 1.0,
+        point_size=min(float(bin_shape[in_space].min()), edge * _POINT_SHARE),
         colouring=choose_colouring(store.kind, store.attributes),
         parametric=parametric,
         notes=(*notes, *store.notes, *damage),

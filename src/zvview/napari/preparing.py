@@ -25,9 +25,10 @@ class Prepared:
     Attributes
     ----------
     positions : (N, D) float32 array
-        In the layer's data coordinates; nobody else holds it.
+        In the layer's data coordinates; nobody else holds it. Those of elements lie in memory with their columns in
+        reverse order, as a vertex buffer takes them.
     colours : (N, 4) float32 array
-    elements : (M, 2) uint32 array of segments, (M, 3) int64 array of faces, or None for points
+    elements : (M, 2) uint32 array of segments, (M, 3) uint32 array of faces, or None for points
     features : mapping of str to (N,) array
         ``id`` is the object of a vertex, -1 where it has none.
     triangles : (T, 3) uint32 array or None
@@ -70,11 +71,14 @@ def prepare(
     colours = colour_vertices(batch, by, membership=membership, axes=colour_axes)
     elements = None
     if isinstance(batch, Mesh):
-        elements = _triangles(batch.faces)
+        elements = _triangles(batch.faces).astype(np.uint32)
     elif not isinstance(batch, Points):
         elements = segments_of(batch).astype(np.uint32)
     triangles = None if filler is None else filler.fill(batch)
-    return Prepared(frame.to_layer(batch.positions), _owned(colours), elements, _features(batch), triangles)
+    positions = frame.to_layer(batch.positions)
+    if elements is not None:
+        positions = np.ascontiguousarray(positions[:, ::-1])[:, ::-1]
+    return Prepared(positions, _owned(colours), elements, _features(batch), triangles)
 
 
 def _owned(colours: NDArray[np.float32]) -> NDArray[np.float32]:

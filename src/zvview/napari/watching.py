@@ -58,9 +58,15 @@ class ViewerWatch:
             self._tell(next(viewer for viewer in self._viewers if layer in viewer.layers))
 
     def _removed(self, event: Any) -> None:
-        callback = self._on_removed()
-        if event.value is self._layer() and callback is not None:
+        layer, callback = self._layer(), self._on_removed()
+        if layer is None or event.value is not layer:
+            return
+        if callback is not None:
             callback()
+        for viewer in [*self._viewers, *open_viewers()]:  # it may stay in one, or be moved to one opened since
+            self.watch(viewer)
+            if layer in viewer.layers:
+                self._tell(viewer)
 
     def _tell(self, viewer: Any) -> None:
         callback = self._on_added()

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from napari._vispy.layers.base import VispyBaseLayer
 from numpy.typing import NDArray
-from vispy.scene.visuals import Line, Markers
+from vispy.scene.visuals import Markers
 from vispy.visuals.transforms import MatrixTransform
 
 from zvview.napari.private.fading import TimeFade
 from zvview.napari.private.filling import Fill
 from zvview.napari.private.lines import StreamLines
+from zvview.napari.private.segments import Segments
+from zvview.napari.private.vertices import as_drawn
 from zvview.napari.tails import TimeWindow
 
 __all__ = ["VispyStreamLines"]
@@ -26,7 +28,7 @@ class VispyStreamLines(VispyBaseLayer[StreamLines]):
     def __init__(self, layer: StreamLines, font_info: Any, **kwargs: Any) -> None:
         self._nodes: Markers | None = None  # these are made when they are first asked for
         self._fill: Fill | None = None
-        super().__init__(layer, Line(method="gl", width=1, antialias=False), font_info=font_info, **kwargs)
+        super().__init__(layer, Segments(), font_info=font_info, **kwargs)
         self._fades: list[TimeFade] = []
         self._is_timed = False
         self._displayed: tuple[int, ...] = ()
@@ -45,11 +47,8 @@ class VispyStreamLines(VispyBaseLayer[StreamLines]):
         if displayed != self._displayed:
             self._displayed = displayed
             self._on_matrix_change()  # what is not on screen is not part of it
-        # always three columns: a change of their number raises inside of the paint event, which ends the process
-        positions = self._positions = np.zeros((len(layer.positions), 3), np.float32)
-        for column, axis in enumerate(displayed):
-            positions[:, column] = layer.positions[:, axis]
-        self.node.set_data(positions, layer.colours, layer.edge_width, layer.segments)
+        self._positions = as_drawn(layer.positions, layer._slice_input.displayed)
+        self.node.set_data(self._positions, layer.colours, layer.edge_width, layer.segments)
         self._draw_fill()
         self._draw_nodes()
         self._set_times()

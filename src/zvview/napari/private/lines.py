@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from zvview.napari.picking_layer import Content, PickedByRay
 from zvview.napari.private.streamed import Streamed
+from zvview.napari.private.thumbnails import ThumbnailAtRest
 from zvview.napari.tails import TimeWindow
 
 __all__ = ["StreamLines"]
@@ -28,7 +29,7 @@ class _NoSlicing(_LayerSlicingState):
         pass
 
 
-class StreamLines(PickedByRay, Streamed, Layer):
+class StreamLines(PickedByRay, ThumbnailAtRest, Streamed, Layer):
     """Lines, streamlines, graphs or skeletons of a store that are in view, as joined pairs of vertices.
 
     For napari it is a ``vectors`` layer: saving and duplicating it give what a ``Vectors`` layer holds.
@@ -185,7 +186,7 @@ class StreamLines(PickedByRay, Streamed, Layer):
         self._content = Content(positions, segments, features)
         self._triangles = np.empty((0, 3), np.uint32) if triangles is None else triangles
         self.events.set_data()
-        self._update_thumbnail()
+        self.ask_for_thumbnail()
 
     def _get_ndim(self) -> int:
         return int(self._constant_extent.shape[1])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from napari.layers import Surface
 from napari.layers.surface._slice import _SurfaceSliceRequest, _SurfaceSliceResponse
 from napari.layers.surface.surface import _SurfaceSlicingState
@@ -13,10 +14,12 @@ from numpy.typing import NDArray
 
 from zvview.napari.picking_layer import Content, PickedByRay
 from zvview.napari.private.streamed import Streamed
+from zvview.napari.private.thumbnails import ThumbnailAtRest
 
 __all__ = ["StreamSurface"]
 
 _THUMBNAIL_VERTICES = 4096
+_ONE_FACE = np.array([[0, 1, 2]], np.uint32)
 
 
 class _AllRequest(_SurfaceSliceRequest):
@@ -25,7 +28,7 @@ class _AllRequest(_SurfaceSliceRequest):
     def __call__(self) -> _SurfaceSliceResponse:
         vertices, faces, values = self.data
         return _SurfaceSliceResponse(
-            vertices=vertices[:, list(self.slice_input.displayed)],
+            vertices=_along(vertices, self.slice_input.displayed),
             faces=faces,
             values=values,
             vertex_colors=self.vertex_colors,
@@ -42,7 +45,7 @@ class _AllSlicing(_SurfaceSlicingState):
         return _AllRequest(slice_input, layer.data, colours, None, data_slice, mode)
 
 
-class StreamSurface(PickedByRay, Streamed, Surface):
+class StreamSurface(PickedByRay, ThumbnailAtRest, Streamed, Surface):
     """Meshes of a store that are in view.
 
     Parameters
@@ -61,7 +64,7 @@ class StreamSurface(PickedByRay, Streamed, Surface):
         # one invisible face: a mesh visual without any raises when it is first drawn
         corner = np.repeat(self._constant_extent[:1], 3, axis=0).astype(np.float32)
         kwargs = {"shading": "flat", "contrast_limits": (0.0, 1.0), **kwargs}
-        super().__init__((corner, np.array([[0, 1, 2]]), np.ones(3, np.float32)), **kwargs)
+        super().__init__((corner, _ONE_FACE, np.ones(3, np.float32)), **kwargs)
 
     @property
     def _type_string(self) -> str:
@@ -70,7 +73,7 @@ class StreamSurface(PickedByRay, Streamed, Surface):
     def swap(
         self,
         positions: NDArray[np.float32],
-        faces: NDArray[np.int64],
+        faces: NDArray[np.uint32],
         colours: NDArray[np.float32],
         features: Mapping[str, NDArray[Any]],
     ) -> None:
@@ -79,7 +82,7 @@ class StreamSurface(PickedByRay, Streamed, Surface):
         Parameters
         ----------
         positions : (N, D) float32 array
-        faces : (F, 3) int array
+        faces : (F, 3) uint32 array
             Rows of `positions`.
         colours : (N, 4) float32 array
         features : mapping of str to (N,) array
@@ -88,15 +91,18 @@ class StreamSurface(PickedByRay, Streamed, Surface):
         is_empty = not len(faces)
         if is_empty:
             corner = np.repeat(self._constant_extent[:1], 3, axis=0).astype(np.float32)
-            positions, faces, colours, features = corner, np.array([[0, 1, 2]]), np.zeros((3, 4), np.float32), {}
+            positions, faces, colours, features = corner, _ONE_FACE, np.zeros((3, 4), np.float32), {}
         self._vertices, self._faces = positions, faces
         self._content = _nothing(self.ndim) if is_empty else Content(positions, faces, features)
         self._vertex_values = np.broadcast_to(np.float32(1), len(positions))
         self._vertex_colors = colours
-        self._feature_table.set_values(dict(features), num_data=len(positions))
+        rows = pd.RangeIndex(len(positions))
+        self._feature_table._values = pd.DataFrame(dict(features), index=rows, copy=False)
+        if list(self._feature_table.defaults) != list(features):
+            self._feature_table.set_defaults(None)
         self.set_view_slice()
         self.events.set_data()
-        self._update_thumbnail()
+        self.ask_for_thumbnail()
 
     def _get_layer_slicing_state(self, data: Any, cache: bool) -> _AllSlicing:
         return _AllSlicing(self, data, cache)
@@ -110,5 +116,11 @@ class StreamSurface(PickedByRay, Streamed, Surface):
         self.draw_thumbnail(self._vertices[::step][:, displayed], colours[::step], displayed)
 
 
+def _along(vertices: NDArray[Any], displayed: Sequence[int]) -> NDArray[Any]:
+    """Columns of (N, D) vertices; themselves where it is all of them."""
+    axes = list(displayed)
+    return vertices if axes == list(range(vertices.shape[1])) else vertices[:, axes]
+
+
 def _nothing(ndim: int) -> Content:
-    return Content(np.empty((0, ndim), np.float32), np.empty((0, 3), np.int64), {})
+    return Content(np.empty((0, ndim), np.float32), np.empty((0, 3), np.uint32), {})

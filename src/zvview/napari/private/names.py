@@ -14,7 +14,9 @@ PRIVATE_MODULES: Final = {
     "napari._vispy.utils.visual": ("layer_to_visual",),
     "napari._vispy.layers.base": ("VispyBaseLayer",),
     "napari._vispy.layers.points": ("VispyPointsLayer",),
+    "napari._vispy.layers.surface": ("VispySurfaceLayer",),
     "napari._vispy.visuals.markers": ("Markers",),
+    "napari._vispy.visuals.surface": ("SurfaceVisual",),
     "napari._qt.layer_controls.qt_layer_controls_container": ("layer_to_controls",),
     "napari._qt.layer_controls.qt_layer_controls_base": ("QtLayerControls",),
     "napari._qt.layer_controls.widgets.qt_widget_controls_base": ("QtWidgetControlsBase", "QtWrappedLabel"),
@@ -35,6 +37,16 @@ POINTS_MEMBERS: Final = (
     *("_type_string", "_selected_data", "_value", "_get_base_state"),
 )
 """Members of a ``Points`` layer that are read, replaced or overridden."""
+
+SURFACE_MEMBERS: Final = (
+    *("_vertices", "_faces", "_vertex_values", "_vertex_colors", "_feature_table", "_slice_input", "_slicing_state"),
+    *("_extent_data", "_extent_data_augmented", "_get_value", "_get_layer_slicing_state", "_update_thumbnail"),
+    *("_thumbnail_shape", "_type_string"),
+)
+"""As of points, of a ``Surface`` layer."""
+
+MESH_MEMBERS: Final = ("_meshdata", "_vertices", "_shading", "_data_changed", "_update_data", "_ensure_vec4_func")
+"""Of napari's visual of surfaces."""
 
 MARKERS_MEMBERS: Final = ("_vbo", "_data", "_method")
 
@@ -61,7 +73,7 @@ def find_missing() -> list[str]:
             missing.append(module)
             continue
         missing += [f"{module}.{name}" for name in members if not hasattr(found, name)]
-    return missing or [*_missing_of_points(), *_missing_of_markers()]
+    return missing or [*_missing_of_points(), *_missing_of_markers(), *_missing_of_meshes()]
 
 
 def _missing_of_points() -> list[str]:
@@ -84,6 +96,21 @@ def _missing_of_markers() -> list[str]:
         markers.set_data(np.zeros((1, 3), np.float32))
         missing = [] if getattr(markers._data, "dtype", None) == MARKER_RECORD else ["Markers' record layout"]
     return missing
+
+
+def _missing_of_meshes() -> list[str]:
+    from napari._vispy.visuals.surface import SurfaceVisual
+    from napari.layers import Surface
+    from vispy.visuals.filters import ShadingFilter, WireframeFilter
+
+    layer = Surface((np.zeros((3, 2), np.float32), np.array([[0, 1, 2]]), np.ones(3)))
+    parts: list[tuple[object, tuple[str, ...]]] = [
+        (layer, SURFACE_MEMBERS),
+        (SurfaceVisual(font_info=None), MESH_MEMBERS),
+        (ShadingFilter(), ("_normals", "_update_data")),
+        (WireframeFilter(), ("_bc", "_update_data")),
+    ]
+    return [f"{type(part).__name__}.{name}" for part, members in parts for name in members if not hasattr(part, name)]
 
 
 @functools.cache

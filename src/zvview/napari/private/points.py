@@ -20,7 +20,6 @@ from zvview.napari.private.streamed import Streamed
 __all__ = ["StreamPoints", "VispyStreamPoints"]
 
 _THUMBNAIL_POINTS = 1024
-_BLACK = np.array([0, 0, 0, 1], np.float32)
 
 
 class _AllRequest(_PointSliceRequest):
@@ -55,6 +54,7 @@ class StreamPoints(Streamed, Points):
         self._constant_extent = np.array(extent, np.float64)
         kwargs.setdefault("border_width", 0.0)
         super().__init__(np.empty((0, self._constant_extent.shape[1]), np.float32), **kwargs)
+        self.selected_data.events.items_changed.connect(self._own_looks)
 
     @property
     def _type_string(self) -> str:
@@ -65,8 +65,8 @@ class StreamPoints(Streamed, Points):
     ) -> None:
         """Replace the whole content.
 
-        Scalars stand as broadcast views, which take no memory and are copied by napari when they are edited. No data
-        event is sent: this is no edit.
+        Scalars stand as broadcast views, which take no memory, until points are selected. No data event is sent: this
+        is no edit.
 
         Parameters
         ----------
@@ -84,13 +84,59 @@ class StreamPoints(Streamed, Points):
         self._shown = np.broadcast_to(True, count)
         self._symbol = np.broadcast_to(np.array(Symbol(self.current_symbol), dtype=object), count)
         self._face.__dict__["colors"] = colours  # past the validation, which copies and sends events
-        self._border.__dict__["colors"] = np.broadcast_to(_BLACK, (count, 4))
+        self._border.__dict__["colors"] = colours  # vispy gives a border of its own to points of the least size
         self._feature_table._values = pd.DataFrame(dict(features), index=pd.RangeIndex(count), copy=False)
         if list(self._feature_table.defaults) != list(features):
             self._feature_table.set_defaults(None)
         self.set_view_slice()
         self.events.set_data()
         self._update_thumbnail()
+
+    @property
+    def size(self) -> NDArray[np.floating]:
+        """Diameter of each point, (N,); one number set for all stays theirs while the view changes."""
+        return self._size
+
+    @size.setter
+    def size(self, size: ArrayLike) -> None:
+        if np.ndim(size) == 0:
+            self._current_size = float(np.asarray(size))
+            self.events.current_size()
+        Points.size.fset(self, size)
+
+    @property
+    def current_size(self) -> float:
+        """Diameter of the points selected, of the next one added, and of all where none is selected or added."""
+        return float(self._current_size)
+
+    @current_size.setter
+    def current_size(self, size: float) -> None:
+        Points.current_size.fset(self, size)
+        if self._update_properties and not self.selected_data and self.mode != "add":
+            self._size = np.broadcast_to(np.float32(self._current_size), len(self._data))
+            self.refresh(highlight=False)
+
+    @property
+    def current_symbol(self) -> Symbol:
+        """Symbol of the points selected, of the next one added, and of all where none is selected or added."""
+        return self._current_symbol
+
+    @current_symbol.setter
+    def current_symbol(self, symbol: str | Symbol) -> None:
+        Points.current_symbol.fset(self, symbol)
+        if self._update_properties and not self.selected_data and self.mode != "add":
+            self.symbol = self._current_symbol
+
+    def _own_looks(self, *_: Any) -> None:
+        """Napari writes into the arrays of how points look, of those selected: they must be the layer's own then."""
+        if not self.selected_data:
+            return
+        for name in ("_size", "_border_width", "_shown", "_symbol"):
+            values = getattr(self, name)
+            if not values.flags.writeable:
+                setattr(self, name, values.copy())
+        if self._border.colors is self._face.colors:
+            self._border.__dict__["colors"] = self._face.colors.copy()
 
     def pick_values(
         self,
@@ -165,6 +211,7 @@ class VispyStreamPoints(VispyPointsLayer):
         if len(displayed) == 2:
             records["a_position"][:, 2] = 0
         records["a_bg_color"] = layer._face.colors
+        records["a_fg_color"] = layer._border.colors
         records["a_size"] = layer._size[0] * abs(layer.scale[-1])
         records["a_symbol"] = self.node.points_markers._symbol_shader_values[str(layer._symbol[0])]
         return records
