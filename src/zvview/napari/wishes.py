@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -34,7 +35,7 @@ from zvview.style import Colouring, LegendEntry, legend_of
 __all__ = ["StreamWishes"]
 
 
-class StreamWishes:
+class StreamWishes(ABC):
     """Holds the wishes, and turns them into what the engine is asked for and what the layer is given.
 
     A class that has it as its base says how a wish takes effect, by :meth:`look` and :meth:`_renew`.
@@ -78,13 +79,13 @@ class StreamWishes:
         self._filler = None if plane is None or not is_fast(layer) else Filler(plane)
         self._locked_level: int | None = None
 
+    @abstractmethod
     def look(self) -> None:
         """Tell the engine what the viewer shows now; returns at once."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _renew(self) -> None:
         """Prepare anew what is shown, without reading it again."""
-        raise NotImplementedError
 
     @property
     def colouring(self) -> Colouring:

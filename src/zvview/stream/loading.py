@@ -13,12 +13,12 @@ from zvview.cancel import CancelToken
 from zvview.errors import ConflictError, DamagedError
 from zvview.format import names
 from zvview.format.attributes import AttributeMetadata, Categories
-from zvview.format.grid import ChunkTable, sort_chunks
+from zvview.format.grid import ChunkTable
 from zvview.format.sequences import offsets_of
 from zvview.store.reading.batches import connect
-from zvview.store.reading.chunks import touches_chunks
+from zvview.store.reading.chunks import chunks_beyond, touches_chunks
 from zvview.store.reading.joints import ManifestJoints
-from zvview.store.reading.links import LinkSelection, decode_sound, select_links
+from zvview.store.reading.links import decode_sound, select_links
 from zvview.store.reading.piece_buffer import PieceBuffer, Surroundings
 from zvview.store.reading.pieces import decode_pieces, read_pieces
 from zvview.store.reading.reader import LevelReader, ReadOptions
@@ -144,7 +144,7 @@ def _read_pieces(reader: LevelReader, coords: NDArray[np.int64], options: ReadOp
     joints = None
     if reader.is_sequence and family is None and reader.objects is not None:
         joints = ManifestJoints.of(reader.objects, test)
-    families, others = reader.families(options), _beyond(wanted, selection, joints)
+    families, others = reader.families(options), chunks_beyond(wanted, selection, joints)
     # of neighbours the vertices do, unless their pieces matter or their rows may be dead
     are_rows_enough = joints is None and reader.layout.metadata.fragments_tile
     further = families.without_fragments() if are_rows_enough else families
@@ -186,16 +186,6 @@ def _live_pieces(reader: LevelReader, around: Surroundings) -> NDArray[np.bool_]
         return None
     live = np.concatenate([objects.are_owned(b.chunks, b.first) for b in (around.own, around.others) if b is not None])
     return None if live.all() else live
-
-
-def _beyond(wanted: ChunkTable, selection: LinkSelection | None, joints: ManifestJoints | None) -> NDArray[np.int64]:
-    """Chunks that hold an end of a link but are not wanted themselves."""
-    parts = [x.endpoint_chunks() for x in (selection, joints) if x is not None]
-    parts = [p for p in parts if p.shape[1] == wanted.coords.shape[1]]
-    if not parts:
-        return wanted.coords[:0]
-    chunks = sort_chunks(np.concatenate(parts))
-    return chunks[wanted.find(chunks) < 0]
 
 
 class _Split:

@@ -10,17 +10,9 @@ from vispy.gloo import IndexBuffer, VertexBuffer
 from vispy.scene.visuals import create_visual_node
 from vispy.visuals import Visual
 
-__all__ = ["Fill"]
+from zvview.napari.private.shaders import COLOURED_VERTICES
 
-_VERTEX = """
-    attribute vec3 a_position;
-    attribute vec4 a_color;
-    varying vec4 v_color;
-    void main() {
-        v_color = a_color;
-        gl_Position = $transform(vec4(a_position, 1.0));
-    }
-"""
+__all__ = ["Fill"]
 
 _FRAGMENT = """
     uniform float u_opacity;
@@ -35,7 +27,7 @@ class _FillVisual(Visual):
     """Triangles in the colours of their corners; draws nothing until it is given some."""
 
     def __init__(self) -> None:
-        super().__init__(_VERTEX, _FRAGMENT)
+        super().__init__(COLOURED_VERTICES, _FRAGMENT)
         self._draw_mode = "triangles"
         self._index_buffer = IndexBuffer()
         self.shared_program["u_opacity"] = 1.0

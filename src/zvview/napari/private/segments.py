@@ -10,17 +10,9 @@ from vispy.gloo import IndexBuffer, VertexBuffer
 from vispy.scene.visuals import create_visual_node
 from vispy.visuals import Visual
 
-__all__ = ["Segments"]
+from zvview.napari.private.shaders import COLOURED_VERTICES
 
-_VERTEX = """
-    attribute vec3 a_position;
-    attribute vec4 a_color;
-    varying vec4 v_color;
-    void main() {
-        v_color = a_color;
-        gl_Position = $transform(vec4(a_position, 1.0));
-    }
-"""
+__all__ = ["Segments"]
 
 _FRAGMENT = """
     varying vec4 v_color;
@@ -37,7 +29,7 @@ class _SegmentsVisual(Visual):
     """
 
     def __init__(self) -> None:
-        super().__init__(_VERTEX, _FRAGMENT)
+        super().__init__(COLOURED_VERTICES, _FRAGMENT)
         self._draw_mode = "lines"
         self._width = 1.0
         self._positions, self._colours, self._index_buffer = VertexBuffer(), VertexBuffer(), IndexBuffer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -72,6 +73,7 @@ class Streamed:
         """Whether it is worth to look what lies under the mouse."""
         return True
 
+    @abstractmethod
     def pick_values(
         self,
         position: ArrayLike,
@@ -81,7 +83,6 @@ class Streamed:
         world: bool = False,
     ) -> dict[str, Any] | None:
         """Values by name of what `get_value` finds with the same arguments."""
-        raise NotImplementedError
 
     def get_status(
         self,

@@ -24,7 +24,7 @@ from zvview.store.reading.piece_wave import FragmentTest
 from zvview.store.reading.pieces import decode_pieces, read_pieces
 from zvview.store.reading.reader import LevelReader, ReadOptions
 
-__all__ = ["read_chunks", "read_points", "touches_chunks"]
+__all__ = ["chunks_beyond", "read_chunks", "read_points", "touches_chunks"]
 
 """Least and greatest corner, each (D,), in stored coordinates."""
 
@@ -51,7 +51,7 @@ def read_chunks(
     joints = None
     if reader.is_sequence and family is None and reader.objects is not None:
         joints = ManifestJoints.of(reader.objects, test)
-    families, others = reader.families(options), _beyond(wanted, selection, joints)
+    families, others = reader.families(options), chunks_beyond(wanted, selection, joints)
     # of neighbours the vertices do, unless their pieces matter or their rows may be dead
     are_rows_enough = box is None and joints is None and reader.layout.metadata.fragments_tile
     further = families.without_fragments() if are_rows_enough else families
@@ -87,7 +87,9 @@ def _without_dead_pieces(batch: Pieces, buffer: PieceBuffer, objects: ObjectTabl
     return batch if rows.all() else keep_rows(batch, rows)
 
 
-def _beyond(wanted: ChunkTable, selection: LinkSelection | None, joints: ManifestJoints | None) -> NDArray[np.int64]:
+def chunks_beyond(
+    wanted: ChunkTable, selection: LinkSelection | None, joints: ManifestJoints | None
+) -> NDArray[np.int64]:
     """Chunks that hold an end of a link but are not wanted themselves."""
     parts = [x.endpoint_chunks() for x in (selection, joints) if x is not None]
     parts = [p for p in parts if p.shape[1] == wanted.coords.shape[1]]
