@@ -143,13 +143,13 @@ class Slow:
         return self._inner.get_many(requests, cancel)
 
 
-def cancelling(place: str, wrap: Callable[[str], Store]) -> float:
+def cancelling(place: str, wrap: Callable[[str], Store], edge: float = EDGE) -> float:
     """Longest time that a superseded read took to stop, over many views in quick succession."""
     watch, rng = Watch(), np.random.default_rng(1)
     store = wrap(place)
     with Streamer(store, settings=StreamSettings(prefetch_margin=0), on_update=watch) as streamer:
         for _ in range(60):
-            generation = streamer.look(cube(rng.uniform(EDGE / 16, EDGE * 15 / 16, 3), EDGE / 32))
+            generation = streamer.look(cube(rng.uniform(edge / 16, edge * 15 / 16, 3), edge / 32))
             time.sleep(0.01)
         watch.wait(generation)
         stats = streamer.stats
@@ -158,7 +158,7 @@ def cancelling(place: str, wrap: Callable[[str], Store]) -> float:
 
 
 def linked(folder: str) -> list[Claim]:
-    """First picture of streamlines and of a mesh."""
+    """First picture of streamlines and of a mesh, and how soon their reads stop."""
     claims = []
     for name, batch in (("5 M vertices of streamlines", streamlines(170_000)), ("2 M faces", mesh(1000))):
         place = f"{folder}/{batch.kind}.zarrvectors"
@@ -168,6 +168,8 @@ def linked(folder: str) -> list[Claim]:
         first, settled = first_picture(place, 1000.0)
         claims.append(Claim(f"open to first picture, {name}", first, 0.5, "s", "at most", timed(first)))
         claims.append(Claim(f"open to settled, {name}", settled, 1.0, "s", "at most", timed(settled)))
+        stopped = cancelling(place, opened, 1000.0)
+        claims.append(Claim(f"stopping superseded reads, {name}", stopped, 0.05, "s", "at most", timed(stopped)))
     return claims
 
 

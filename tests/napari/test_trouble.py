@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -15,8 +14,8 @@ import napari
 import numpy as np
 import pytest
 from napari.utils.notifications import Notification, notification_manager
-from qtpy.QtWidgets import QApplication
 
+from tests.napari.threads import running, wait_for_silence
 from tests.stream.conftest import Gate, Source
 from zvview.napari.notices import Notices, retry_all
 from zvview.napari.opening import make_layers, open_stores
@@ -25,8 +24,6 @@ from zvview.pyramid import build_pyramid
 from zvview.store.store import Store
 from zvview.stream import Status
 from zvview.testing import make_store
-
-OURS = ("zvview-stream", "zvview-prepare", "zvview-read")
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +40,6 @@ def gate() -> Iterator[Gate]:
     made = Gate(heeds_cancel=False)
     yield made
     made.opened.set()
-
-
-def running() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name in OURS]
-
-
-def wait_for_silence(seconds: float = 5) -> None:
-    """Until none of our threads is left."""
-    deadline = time.monotonic() + seconds
-    while running():
-        assert time.monotonic() < deadline, running()
-        QApplication.processEvents()
-        time.sleep(0.01)
 
 
 def add_gated(viewer: Any, place: Path, gate: Gate) -> Any:
@@ -114,7 +98,7 @@ def test_a_store_that_vanishes_keeps_its_picture_and_comes_back(window: Any, tmp
     window.viewer.scene.camera.center = tuple(np.median(shown, axis=0))
     window.viewer.scene.camera.zoom = 4
     window.wait(lambda: layer.stream.update.status.problem is not None)
-    assert len(layer.data) == len(shown) and not layer.stream.is_settled
+    assert len(layer.data) >= len(shown) and not layer.stream.is_settled, "what is in memory may add to it"
     away.rename(place)
     retry_all()
     window.settle()

@@ -106,3 +106,22 @@ def test_levels_that_add_are_shown_together() -> None:
     there[1][5] = False
     frame = compose_frame(tree, plan, tuple(there))
     assert frame.has_gaps and frame.chunks[0].sum() == len(tree[0]) - 4
+
+
+@settings(max_examples=60)
+@given(st.sampled_from([[4.0, 8.0, 16.0, 32.0], [4.0, 64.0], [4.0, 6.0, 24.0]]), st.floats(0, 1), st.integers(0, 2**32))
+def test_what_came_is_shown_beneath_what_stands_in_too(edges: list[float], share: float, seed: int) -> None:
+    facts, tree = make_tree(edges)
+    rng = np.random.default_rng(seed)
+    plan = plan_view(tree, make_view((0, 0), (64, 64), 20.0, budget_vertices=10**6), make_limits(facts, tree))
+    there = tuple(rng.random(len(level.chunk_lo)) < share for level in tree)
+    there[-1][:] = True
+    whole = compose_frame(tree, plan, there)
+    frame = compose_frame(tree, plan, there, with_patches=True)
+    assert frame.ready == whole.ready and frame.has_gaps == whole.has_gaps
+    assert all((a <= b).all() for a, b in zip(whole.chunks, frame.chunks, strict=True)), "nothing goes for it"
+    needed = [mask & have for mask, have in zip(plan.needed, there, strict=True)]
+    assert all((a <= b).all() for a, b in zip(needed, frame.chunks, strict=True)), "all that came is shown"
+    patches = frame.patches or tuple(np.zeros_like(mask) for mask in there)
+    assert not overlaps(tree, [mask & ~patch for mask, patch in zip(frame.chunks, patches, strict=True)])
+    assert not overlaps(tree, patches)

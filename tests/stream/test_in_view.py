@@ -13,7 +13,7 @@ import zvview
 from tests.stream.conftest import Receiver, make_limits, make_tree, make_view
 from tests.stream.test_streamer import Start, build, opened, rows_of
 from zvview.geometry.clip import faces_touch_box, segments_touch_box
-from zvview.stream import Projection, ViewState
+from zvview.stream import Projection, ViewState, in_view
 from zvview.stream.in_view import clip_to_view, fit_to_budget, see_points, visible_shares
 from zvview.stream.plan import plan_view
 from zvview.testing import make_batch
@@ -173,3 +173,16 @@ def test_one_level_alone_is_thinned_to_the_budget_and_said(stream: Start, receiv
     update = receiver.settled(stream(opened(place)).look(make_view((0,) * 3, (1000,) * 3, budget_vertices=2000)))
     assert len(update.batch) == 2000
     assert any("only some of the points" in note for note in update.status.notes)
+
+
+@pytest.mark.parametrize("kind", ["point_cloud", "streamline", "graph", "mesh"])
+def test_where_the_ring_would_be_far_too_much_only_the_view_is_cut_out(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = make_batch(kind, 4000)
+    view = make_view((300,) * 3, (700,) * 3)
+    cut_once = clip_to_view(batch, view, 1)
+    monkeypatch.setattr(in_view, "_estimate", lambda batch, view: 0.0)
+    cut_twice = clip_to_view(batch, view, 1)
+    assert 0 < len(cut_once) < len(clip_to_view(batch, view, len(batch)))
+    assert sorted(cut_once.positions.tolist()) == sorted(cut_twice.positions.tolist())

@@ -17,7 +17,7 @@ import pytest
 import zvview
 from tests.stream.conftest import PATIENCE_S, Gate, Receiver, Source, make_view
 from zvview.cancel import CancelToken
-from zvview.errors import InvalidInputError, UnreachableError
+from zvview.errors import Cancelled, InvalidInputError, UnreachableError
 from zvview.geometry.select import clip_to_box
 from zvview.pyramid import PyramidOptions, build_pyramid
 from zvview.store.store import Store
@@ -401,6 +401,65 @@ def test_a_source_that_stalls_is_reported_and_given_up_and_the_streamer_goes_on(
     last = receiver.settled(generation)
     assert len(last.batch) == 20_000 and last.status.problem is None
     gate.opened.set()
+
+
+class Slow:
+    """Answers so many cells after so many seconds, and counts them; stops when it is told to."""
+
+    def __init__(self, cells: int, seconds: float) -> None:
+        self.cells, self.seconds, self.answered = cells, seconds, 0
+
+    def __call__(self, keys: Sequence[str], cancel: CancelToken | None) -> None:
+        stop = threading.Event()
+        if cancel is not None:
+            cancel.on_cancel(stop.set)
+        for start in range(0, len(keys), self.cells):
+            if stop.wait(self.seconds):
+                raise Cancelled("the call was cancelled")
+            self.answered += len(keys[start : start + self.cells])
+
+
+@pytest.fixture(scope="module")
+def many() -> dict[str, bytes]:
+    """Points in 512 chunks, with one coarse level of one chunk; not to be changed."""
+    place: dict[str, bytes] = {}
+    build(place, chunk_shape=(125.0,) * 3, levels=False)
+    build_pyramid(place, PyramidOptions(levels=1, chunk_shapes=[(1000.0,) * 3]))
+    return place
+
+
+def test_a_slow_source_gives_a_picture_at_least_once_a_second(many: Any, stream: Start, receiver: Receiver) -> None:
+    slow = Slow(20, 0.06)
+    store = Store(Source(many, slow))
+    assert store.levels == (0, 1) and len(store.level(1).chunks) == 1
+    times: list[float] = []
+    shown: list[int] = []
+
+    def receive(update: Update) -> None:
+        if not shown or len(update.batch) != shown[-1]:
+            shown.append(len(update.batch))
+            times.append(time.perf_counter())
+        receiver(update)
+
+    with Streamer(store, settings=StreamSettings(prefetch_margin=0, stall_s=1.0), on_update=receive) as streamer:
+        update = receiver.settled(streamer.look(whole()))
+    assert rows_of(update.batch) == rows_of(opened(many).level(0).read())
+    assert times[-1] - times[0] > 1, "it was slow"
+    assert max(np.diff(times)) < 1 and len(shown) >= 4 and shown == sorted(shown)
+    assert all(u.status.problem is None for u in receiver.updates), "answers came all the while"
+
+
+def test_a_changed_view_gives_up_what_it_no_longer_wants_of_a_slow_source(
+    many: Any, stream: Start, receiver: Receiver
+) -> None:
+    slow = Slow(8, 0.02)
+    streamer = stream(Store(Source(many, slow)))
+    streamer.look(whole())
+    receiver.wait(lambda u: u.status.chunks_ready > 20)
+    before, begun = slow.answered, time.perf_counter()
+    update = receiver.settled(streamer.look(make_view((10,) * 3, (100,) * 3, 100.0)))
+    assert time.perf_counter() - begun < 1 and slow.answered - before < 200
+    assert update.status.chunks_wanted == 1
 
 
 def test_closing_without_waiting_returns_at_once_while_a_read_hangs(points: Any, gate: Gate, stream: Start) -> None:

@@ -11,6 +11,7 @@ from zvview.stream.frame import Frame
 from zvview.stream.holdings import Holdings
 from zvview.stream.ledger import Ledger
 from zvview.stream.parts import join_parts
+from zvview.stream.patching import give_way
 from zvview.stream.picture import Picture, lacking_notes, paint
 from zvview.stream.plan import Plan
 from zvview.stream.restriction import Restriction
@@ -22,6 +23,7 @@ __all__ = ["Delivery", "Request", "Scene"]
 
 _MOST_NOTES = 20
 _PATIENCE = 10.0  # times what joining takes until what is not settled is delivered: preparing and drawing it cost more
+_PATCHED = 5  # times the interval between pictures that are patchwork: what is here soon need not be shown in pieces
 _FEW = 10_000  # vertices: of fewer, joining takes as long as of none
 
 
@@ -108,24 +110,33 @@ class Delivery:
         )
         if not is_settled and not is_first:
             wait = 0.0 if scene is None or is_same else _PATIENCE * self._vertex_s * scene.vertices
-            due = max(self._delivered_at, self._unmet_since or 0.0) + max(self._interval_s, wait)
+            is_patchwork = scene is not None and not is_same and scene.frame.patches is not None
+            least = self._interval_s * (_PATCHED if is_patchwork else 1)
+            due = max(self._delivered_at, self._unmet_since or 0.0) + max(least, wait)
             if now < due:
                 return due
         if scene is not None and not is_same:
             start = time.perf_counter()
+            facts, levels = scene.holdings.facts, scene.holdings.parts_of(scene.frame.chunks)
+            if scene.frame.patches is not None:
+                levels = give_way(facts, levels, scene.frame.patches)
             self._picture = paint(
-                scene.holdings.facts,
-                scene.holdings.parts_of(scene.frame.chunks),
+                facts,
+                levels,
                 scene.plan.view,
                 scene.restriction.objects,
             )
-            self._ledger.assembly_s = time.perf_counter() - start
-            self._vertex_s = self._ledger.assembly_s / max(self._picture.loaded, _FEW)
+            assembly_s = time.perf_counter() - start
+            self._ledger.note(assembly_s=assembly_s)
+            self._vertex_s = assembly_s / max(self._picture.loaded, _FEW)
             self._painted = scene
             status = self._status(scene, problem, notes)
         self._count(request, scene, is_settled)
         self._last = (request.generation, is_settled, status)
-        self._receive(Update(request.generation, self._picture.batch, is_settled, status))
+        picture = self._picture
+        self._receive(
+            Update(request.generation, picture.batch, is_settled, status, edits=picture.edits, chunks=picture.chunks)
+        )
         return None
 
     def _shows(self, scene: Scene) -> bool:
@@ -136,15 +147,14 @@ class Delivery:
 
     def _count(self, request: Request, scene: Scene | None, is_settled: bool) -> None:
         now = time.perf_counter()
-        ledger = self._ledger
-        ledger.updates += 1
+        self._ledger.count(updates=1)
         if self._last is None or self._last[0] != request.generation:
             self._first_s = now - request.asked
         if scene is not None:
-            ledger.shown(scene.holdings.keys_of(scene.frame.chunks))
+            self._ledger.shown(scene.holdings.keys_of(scene.frame.chunks))
         if is_settled and self.settled_at is None:
             self.settled_at = now
-            ledger.first_update_s, ledger.settled_s = self._first_s, now - request.asked
+            self._ledger.note(first_update_s=self._first_s, settled_s=now - request.asked)
         self._delivered_at, self._unmet_since = now, None
 
     def _status(self, scene: Scene | None, problem: str | None, notes: Sequence[str]) -> Status:
@@ -181,6 +191,7 @@ class Delivery:
             problem,
             tuple(said),
             scene.plan.is_limited,
+            picture.is_thinned,
         )
 
 
@@ -191,6 +202,7 @@ def _is_same(scene: Scene, painted: Scene) -> bool:
         scene.holdings is painted.holdings
         and (view is shown or (view.filter == shown.filter and _are_equal(view, shown)))
         and view.budget_vertices == shown.budget_vertices
+        and view.edits is shown.edits
         and scene.frame.shows(painted.frame)
     )
 

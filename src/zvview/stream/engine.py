@@ -15,12 +15,14 @@ import numpy as np
 
 from zvview.store.store import Store
 from zvview.stream.delivery import Delivery, Request, Scene
+from zvview.stream.facts import levels_between
 from zvview.stream.frame import compose_frame
 from zvview.stream.health import SourceHealth
 from zvview.stream.holdings import Holdings
 from zvview.stream.jobs import Job, Jobs
 from zvview.stream.knowledge import Knowledge
 from zvview.stream.ledger import Ledger
+from zvview.stream.patching import can_patch
 from zvview.stream.plan import Order, Plan, plan_ahead, plan_view
 from zvview.stream.reads import ReadGroup, Reads
 from zvview.stream.settings import StreamSettings
@@ -58,7 +60,7 @@ class Engine:
         self._settings = settings
         self._inbox, self._wake = _Inbox(), threading.Condition()
         self._generation = 0
-        self._ledger, self._health = Ledger(), SourceHealth(settings.backoff_s)
+        self._ledger, self._health = Ledger(settings.cache_bytes), SourceHealth(settings.backoff_s)
         self._jobs = Jobs("zvview-read", self._hand_in)
         self._knowledge = Knowledge(store, settings, self._jobs, self._health)
         self._reads = Reads(store, settings, self._jobs, self._health, self._ledger)
@@ -69,7 +71,7 @@ class Engine:
         self._ahead: Order | None = None
         self._motion = np.zeros(store.metadata.ndim)
         self._fault: str | None = None
-        self._statistics = StreamStatistics(cache_budget_bytes=settings.cache_bytes)
+        self._statistics = self._ledger.snapshot()
         self._thread = threading.Thread(target=self._run, name="zvview-stream", daemon=True)
         self._thread.start()
 
@@ -154,6 +156,10 @@ class Engine:
         self._fault, self._scene = None, None
         self._reads.notes.clear()
         self._knowledge.notes.clear()
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._ledger.rebase({})
         self._knowledge.begin()
 
     def _adopt(self, request: Request) -> None:
@@ -161,7 +167,7 @@ class Engine:
             self._motion = moved(self._request.view, request.view)
         self._request, self._fault, self._ahead = request, None, None
         self._knowledge.notes.clear()
-        self._ledger.views += 1
+        self._ledger.count(views=1)
         self._delivery.expect(request)
 
     def _take_in(self, job: Job) -> bool:
@@ -173,12 +179,14 @@ class Engine:
                 self._scene = None
             if holdings is not None and self._knowledge.holdings is not holdings:
                 self._reads.rebase(self._knowledge.holdings)
+                now = self._knowledge.holdings
+                self._ledger.rebase({} if now is None else levels_between(holdings.facts, now.facts))
             return True
         if holdings is None or job.purpose.facts is not holdings.facts:
             return False
         if self._reads.take_in(holdings, job, job.purpose):
             self._scene = None
-            self._knowledge.begin()
+            self._start_over()
         return True
 
     def _follow(self, is_changed: bool) -> float | None:
@@ -193,8 +201,7 @@ class Engine:
             plan = self._plan(holdings, request.view, before)
             self._reads.cancel_unless(holdings.is_wanted)
             there = holdings.count_there(plan.order)
-            self._ledger.cache_hits += there
-            self._ledger.cache_misses += len(plan.order) - there
+            self._ledger.count(cache_hits=there, cache_misses=len(plan.order) - there)
         elif is_changed:
             is_known = holdings.is_indexed and not holdings.is_reach_new and not before.is_guessed
             plan = before if is_known else self._plan(holdings, request.view, before)
@@ -211,10 +218,11 @@ class Engine:
         return plan
 
     def _compose(self, holdings: Holdings, plan: Plan) -> None:
-        frame = compose_frame(holdings.tree, plan, holdings.is_there)
+        has_patches = can_patch(holdings.facts)
+        frame = compose_frame(holdings.tree, plan, holdings.is_there, with_patches=has_patches)
         vertices = zip(holdings.predictions.vertices, frame.chunks, strict=True)
         if sum(float(v[mask].sum()) for v, mask in vertices) > _FINER_EXCESS * plan.view.budget_vertices:
-            frame = compose_frame(holdings.tree, plan, holdings.is_there, with_finer=False)
+            frame = compose_frame(holdings.tree, plan, holdings.is_there, with_finer=False, with_patches=has_patches)
         holdings.show(frame.chunks)
         self._scene = Scene(holdings, plan, frame, self._knowledge.restriction)
 
@@ -260,7 +268,9 @@ class Engine:
         self._on_update(update)
 
     def _take_stock(self) -> StreamStatistics:
-        holdings, budget = self._knowledge.holdings, self._settings.cache_bytes
-        if holdings is None:
-            return self._ledger.snapshot(0, budget, lambda key: False)
-        return self._ledger.snapshot(holdings.cache.nbytes, budget, holdings.is_wanted)
+        holdings = self._knowledge.holdings
+        return (
+            self._ledger.snapshot()
+            if holdings is None
+            else self._ledger.snapshot(holdings.cache.nbytes, holdings.is_wanted)
+        )

@@ -13,12 +13,13 @@ from zvview.errors import DamagedError, UnsupportedError
 from zvview.format import names
 from zvview.format.attributes import AttributeMetadata
 from zvview.format.grid import ChunkTable
+from zvview.store.hierarchy import Hierarchy
 from zvview.store.index_view import IndexView, read_index
 from zvview.store.level import Level
 from zvview.store.reading.reader import LevelReader, ReadOptions
 from zvview.store.store import Store
 
-__all__ = ["LevelFacts", "StoreFacts", "are_alike", "gather_facts"]
+__all__ = ["LevelFacts", "StoreFacts", "are_alike", "gather_facts", "levels_between"]
 
 _ROW_BYTES = 8  # of the object id of a vertex, or its share of pieces and links
 _FACE_BYTES = 72  # three int64 rows for each of two faces a vertex, and what crosses chunks
@@ -80,7 +81,7 @@ class StoreFacts:
     total_vertices : int or None
         Of the finest level; None where nobody says, or it was not looked at.
     notes : tuple of str
-    origin : object
+    origin : Hierarchy or None
         Another one for the store that takes the place of this one.
     is_partial : bool
         Whether there are finer levels than those told here.
@@ -95,7 +96,7 @@ class StoreFacts:
     attributes: Mapping[str, AttributeMetadata]
     total_vertices: int | None
     notes: tuple[str, ...] = ()
-    origin: object = None
+    origin: Hierarchy | None = None
     is_partial: bool = False
     level_count: int = 1
 
@@ -156,6 +157,14 @@ def gather_facts(store: Store, attributes: tuple[str, ...] | None = None, *, is_
         is_partial,
         len(store.levels),
     )
+
+
+def levels_between(one: StoreFacts, other: StoreFacts) -> dict[int, int]:
+    """Index of each level of `one` and of the same level of `other`; none where these are of another store."""
+    if not are_alike(one, other):
+        return {}
+    index = {level.number: k for k, level in enumerate(other.levels)}
+    return {k: index[level.number] for k, level in enumerate(one.levels) if level.number in index}
 
 
 def are_alike(one: StoreFacts, other: StoreFacts) -> bool:

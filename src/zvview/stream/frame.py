@@ -30,12 +30,15 @@ class Frame:
         Chunks of the plan that are there, and all that it needs.
     has_gaps : bool
         Whether some place that is in view is shown by no level.
+    patches : masks of (C,) for each level, or None
+        Those of `chunks` in whose place a coarser one stands in as well: there it must give way.
     """
 
     chunks: Masks
     ready: int
     wanted: int
     has_gaps: bool = False
+    patches: Masks | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -52,7 +55,9 @@ class Frame:
         return all(np.array_equal(a, b) for a, b in zip(self.chunks, other.chunks, strict=True))
 
 
-def compose_frame(tree: Sequence[CellLevel], plan: Plan, is_there: Masks, *, with_finer: bool = True) -> Frame:
+def compose_frame(
+    tree: Sequence[CellLevel], plan: Plan, is_there: Masks, *, with_finer: bool = True, with_patches: bool = False
+) -> Frame:
     """The frame of a plan.
 
     Parameters
@@ -64,6 +69,8 @@ def compose_frame(tree: Sequence[CellLevel], plan: Plan, is_there: Masks, *, wit
         Chunks in memory, and those that are known to hold nothing.
     with_finer : bool
         Whether finer chunks than the plan asks for may stand in: after zooming out they are there already.
+    with_patches : bool
+        Whether what the plan needs is shown beneath cells that stand in, too.
     """
     relevant = _relevant_chunks(tree, plan)
     missing = [
@@ -86,7 +93,21 @@ def compose_frame(tree: Sequence[CellLevel], plan: Plan, is_there: Masks, *, wit
     there_now = sum(int((mask & there).sum()) for mask, there in zip(plan.needed, is_there, strict=True))
     if there_now == wanted:  # what lies out of view must not stand where coarser chunks stand in
         chunks = tuple(mask | more for mask, more in zip(chunks, plan.beyond, strict=True))
-    return Frame(chunks, there_now, wanted, has_gaps)
+    if not with_patches or there_now == wanted:
+        return Frame(chunks, there_now, wanted, has_gaps)
+    patches = _patches(tree, plan, shown, is_there)
+    chunks = tuple(mask | more for mask, more in zip(chunks, patches, strict=True))
+    return Frame(chunks, there_now, wanted, has_gaps, patches if any(mask.any() for mask in patches) else None)
+
+
+def _patches(tree: Sequence[CellLevel], plan: Plan, shown: Masks, is_there: Masks) -> Masks:
+    """Chunks of the cut that are there, beneath cells that stand in for it."""
+    out = [np.zeros_like(mask) for mask in is_there]
+    above = np.zeros(len(tree[-1]), bool)
+    for k in range(len(tree) - 2, -1, -1):
+        above = (above | (shown[k + 1] & plan.cut.split[k + 1]))[tree[k].parent]
+        out[k] = plan.needed[k] & ~plan.beyond[k] & is_there[k] & above[tree[k].cell_of_chunk]
+    return tuple(out)
 
 
 def _relevant_chunks(tree: Sequence[CellLevel], plan: Plan) -> Masks:

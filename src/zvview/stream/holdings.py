@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,12 +11,12 @@ from zvview.format import names
 from zvview.stream.cache import ByteCache, Key
 from zvview.stream.cells import build_cells
 from zvview.stream.cut import Masks, splitting_of
-from zvview.stream.facts import StoreFacts, are_alike
-from zvview.stream.in_view import LARGE_CHUNK, sample_of
+from zvview.stream.facts import StoreFacts, levels_between
 from zvview.stream.parts import ChunkPart
 from zvview.stream.plan import Limits
 from zvview.stream.predictions import Predictions
 from zvview.stream.reach import Reach
+from zvview.stream.samples import Samples
 from zvview.stream.settings import StreamSettings
 
 __all__ = ["ABSENT", "COMING", "HELD_BACK", "THERE", "Holdings"]
@@ -25,7 +24,6 @@ __all__ = ["ABSENT", "COMING", "HELD_BACK", "THERE", "Holdings"]
 ABSENT, COMING, THERE, HELD_BACK = range(4)
 """States of a chunk; what is held back is not read until the view changes."""
 
-_MOST_SAMPLES = 512  # 12 kB each
 _PLAN_SHARE = 0.6  # of the cache for one view: the old one stays until the new one is whole
 
 
@@ -41,7 +39,7 @@ class Holdings:
         self.is_alone = np.zeros(sum(len(level.chunks) for level in facts.levels), bool)
         self._settings = settings
         self._margins = [np.zeros(facts.ndim) for _ in facts.levels]
-        self._samples: OrderedDict[Key, NDArray[np.floating]] = OrderedDict()
+        self._samples = Samples(facts)
         self._spans = tuple(np.empty((0, 2), np.int64) for _ in facts.levels)
         self.is_reach_new = False
         self.is_reach_known = facts.kind == names.POINT_CLOUD
@@ -134,15 +132,14 @@ class Holdings:
 
     def affordable(self, order: NDArray[np.int64], most_bytes: float) -> NDArray[np.int64]:
         """The first of `order` (n, 2) that together take no more than that."""
-        vertices, each = self.predictions.vertices, self.predictions.bytes_per_vertex
-        sizes = [vertices[level][row] * each[level] for level, row in order.tolist()]
+        sizes = self.predictions.bytes_of(order)
         return order[: int(np.searchsorted(np.cumsum(sizes), most_bytes, side="right"))]
 
     def keep(self, key: Key, part: ChunkPart) -> int | None:
         """Keep a chunk that arrived; returns how many had to go, None where there is no room for it."""
         self.predictions.learn(*key, len(part), part.nbytes)
         self._learn_reach(key[0], part)
-        self._take_sample(key, part)
+        self._samples.take(key, part.positions)
         gone = self.cache.put(key, part, lambda k: self.is_needed(k) or bool(self._shown[self.number_of(k)]))
         if gone is None and self.is_needed(key):
             gone = self.cache.put(key, part, self.is_needed)
@@ -152,6 +149,7 @@ class Holdings:
         for other in gone:
             self._state[self.number_of(other)] = ABSENT
         self._state[self.number_of(key)] = THERE
+        self._oversee(key[0])
         return len(gone)
 
     def _learn_reach(self, level: int, part: ChunkPart) -> None:
@@ -162,13 +160,13 @@ class Holdings:
                 self._margins[level] = np.maximum(self._margins[level], longest)
                 self.is_reach_new = True
 
-    def _take_sample(self, key: Key, part: ChunkPart) -> None:
-        """Samples outlast their chunks: else one that is too crowded to be shown would be read again and again."""
-        if len(part) >= LARGE_CHUNK:
-            self._samples[key] = sample_of(part.positions)
-            self._samples.move_to_end(key)
-            if len(self._samples) > _MOST_SAMPLES:
-                self._samples.popitem(last=False)
+    def _oversee(self, level: int) -> None:
+        """Let a level of points that is in memory as a whole stand for finer ones; other kinds thin out unevenly."""
+        if self.facts.kind != names.POINT_CLOUD or not self._samples.can_oversee(level):
+            return
+        if (self._state[self._base[level] : self._base[level + 1]] == THERE).all():
+            rows = range(len(self.facts.levels[level].chunks))
+            self._samples.oversee(level, np.concatenate([self.cache[level, row].positions for row in rows]))
 
     def set_spans(self, spans: Sequence[NDArray[np.int64]]) -> None:
         """Take in which chunks links join that are no neighbours, as far as is known."""
@@ -185,13 +183,12 @@ class Holdings:
 
     def take_over(self, other: Holdings) -> None:
         """Keep what `other` holds of the same store, known by its numbers of levels."""
-        if not are_alike(other.facts, self.facts):
+        index = levels_between(other.facts, self.facts)
+        if not index:
             return
-        index = {level.number: k for k, level in enumerate(self.facts.levels)}
         for level, row in other.cache:
-            mine = index.get(other.facts.levels[level].number)
-            if mine is not None:
-                self.keep((mine, row), other.cache[level, row])
+            if level in index:
+                self.keep((index[level], row), other.cache[level, row])
         other.close()
 
     def close(self) -> None:

@@ -1,9 +1,10 @@
-"""The books of a streamer: counters that its thread keeps, and the snapshot that anyone may read."""
+"""The books of a streamer: what its thread counts, and the snapshot that anyone may read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from zvview.stream.cache import Key
 from zvview.stream.statistics import StreamStatistics
@@ -11,62 +12,45 @@ from zvview.stream.statistics import StreamStatistics
 __all__ = ["Ledger"]
 
 
-@dataclass(slots=True)
 class Ledger:
-    """Counters, as in :class:`~zvview.stream.statistics.StreamStatistics`. Changed by the streamer's thread only."""
+    """Keeps :class:`~zvview.stream.statistics.StreamStatistics` up to date. Changed by the streamer's thread only."""
 
-    bytes_read: int = 0
-    bytes_shown: int = 0
-    bytes_prefetched: int = 0
-    reads: int = 0
-    reads_cancelled: int = 0
-    reads_failed: int = 0
-    chunks_read: int = 0
-    cache_hits: int = 0
-    cache_misses: int = 0
-    evictions: int = 0
-    views: int = 0
-    updates: int = 0
-    first_update_s: float | None = None
-    settled_s: float | None = None
-    longest_cancel_s: float = 0.0
-    assembly_s: float = 0.0
-    _unshown: dict[Key, int] = field(default_factory=dict)
-    _ahead: dict[Key, int] = field(default_factory=dict)
+    def __init__(self, cache_budget_bytes: int) -> None:
+        self._counted = StreamStatistics(cache_budget_bytes=cache_budget_bytes)
+        self._unshown: dict[Key, int] = {}
+        self._ahead: dict[Key, int] = {}
 
-    def read(self, key: Key, nbytes: int, *, is_ahead: bool) -> None:
-        """A chunk was read, for a view or ahead of one."""
-        self.chunks_read += 1
-        self.bytes_read += nbytes
-        if is_ahead:
-            self.bytes_prefetched += nbytes
-        (self._ahead if is_ahead else self._unshown)[key] = nbytes
+    def count(self, **more: int) -> None:
+        """Add to counters, by name."""
+        self._counted = replace(self._counted, **{name: getattr(self._counted, name) + n for name, n in more.items()})
 
-    def shown(self, keys: list[Key]) -> None:
+    def note(self, **values: Any) -> None:
+        """Set what is no counter, by name."""
+        self._counted = replace(self._counted, **values)
+
+    def note_cancelling(self, seconds: float) -> None:
+        """A read that was asked to stop has ended."""
+        self.note(longest_cancel_s=max(self._counted.longest_cancel_s, seconds))
+
+    def read(self, sizes: Iterable[tuple[Key, int]], *, is_ahead: bool) -> None:
+        """Chunks were read, of so many bytes each, for a view or ahead of one."""
+        taken = dict(sizes)
+        (self._ahead if is_ahead else self._unshown).update(taken)
+        nbytes = sum(taken.values())
+        self.count(chunks_read=len(taken), bytes_read=nbytes, bytes_prefetched=nbytes if is_ahead else 0)
+
+    def rebase(self, levels: Mapping[int, int]) -> None:
+        """Indices of levels change, from the first to the second; what was read of others is counted no further."""
+        for held in (self._unshown, self._ahead):
+            kept = {(levels[level], row): n for (level, row), n in held.items() if level in levels}
+            held.clear()
+            held.update(kept)
+
+    def shown(self, keys: Iterable[Key]) -> None:
         """Chunks became part of an update."""
-        for key in keys:
-            self.bytes_shown += self._unshown.pop(key, 0) + self._ahead.pop(key, 0)
+        self.count(bytes_shown=sum(self._unshown.pop(key, 0) + self._ahead.pop(key, 0) for key in keys))
 
-    def snapshot(self, cache_bytes: int, budget_bytes: int, is_wanted: Callable[[Key], bool]) -> StreamStatistics:
+    def snapshot(self, cache_bytes: int = 0, is_wanted: Callable[[Key], bool] = lambda key: False) -> StreamStatistics:
         """The state of the books; what was read for a view that no longer wants it counts as wasted."""
-        return StreamStatistics(
-            bytes_read=self.bytes_read,
-            bytes_shown=self.bytes_shown,
-            bytes_prefetched=self.bytes_prefetched,
-            bytes_wasted=sum(n for key, n in self._unshown.items() if not is_wanted(key)),
-            reads=self.reads,
-            reads_cancelled=self.reads_cancelled,
-            reads_failed=self.reads_failed,
-            chunks_read=self.chunks_read,
-            cache_hits=self.cache_hits,
-            cache_misses=self.cache_misses,
-            cache_bytes=cache_bytes,
-            cache_budget_bytes=budget_bytes,
-            evictions=self.evictions,
-            views=self.views,
-            updates=self.updates,
-            first_update_s=self.first_update_s,
-            settled_s=self.settled_s,
-            longest_cancel_s=self.longest_cancel_s,
-            assembly_s=self.assembly_s,
-        )
+        wasted = sum(n for key, n in self._unshown.items() if not is_wanted(key))
+        return replace(self._counted, cache_bytes=cache_bytes, bytes_wasted=wasted)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from zvview.format import names
 from zvview.format.attributes import AttributeMetadata
-from zvview.format.sequences import offsets_of
+from zvview.format.sequences import distinct, offsets_of
 from zvview.geometry.batches import Batch, Points, Polylines, batch_type
 
 __all__ = ["ROW_BITS", "ChunkPart", "Crossing", "join_parts"]
@@ -67,6 +67,8 @@ class ChunkPart:
         Rows that are joined inside of the chunk.
     link_attributes : mapping of str to (m,) or (m, C) array
     crossing : Crossing or None
+    rows : (n,) int64 array or None
+        Of points, the rows of the chunk's buffer as it is stored; None where that is what there is, row by row.
     nbytes : int
         True size.
     """
@@ -78,12 +80,12 @@ class ChunkPart:
     links: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     link_attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     crossing: Crossing | None = None
+    rows: NDArray[np.int64] | None = None
     nbytes: int = field(init=False)
 
     def __post_init__(self) -> None:
         own = [self.positions, self.offsets, self.links, *self.attributes.values(), *self.link_attributes.values()]
-        if self.object_ids is not None:
-            own.append(self.object_ids)
+        own += [held for held in (self.object_ids, self.rows) if held is not None]
         if (c := self.crossing) is not None:
             own += [c.ends, c.far, c.far_positions, *c.attributes.values(), *c.far_attributes.values()]
         object.__setattr__(self, "nbytes", _OVERHEAD + sum(a.nbytes for a in own))
@@ -182,7 +184,7 @@ def _join_links(rows: NDArray[np.int64], parts: Sequence[ChunkPart], base: int, 
     first = np.flatnonzero(at.min(axis=1) == owner)  # the first chunk that is shown tells, the others keep silent
     ends, at = ends[first], at[first]
     is_far = at == len(rows)
-    far = np.unique(ends[is_far])
+    far = distinct(ends[is_far])
     out = np.where(is_far, 0, starts[np.minimum(at, len(rows) - 1)] + (ends & ((1 << ROW_BITS) - 1)))
     out[is_far] = far_base + np.searchsorted(far, ends[is_far])
     links.append((out, 0))

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zvview.format import names
 from zvview.geometry.batches import Batch
 from zvview.geometry.select import clip_to_box
+from zvview.stream.editing import VERTEX, VERTEX_METADATA, EditOverlay, lay_over, name_vertices
 from zvview.stream.facts import StoreFacts
 from zvview.stream.filtering import apply_filter
 from zvview.stream.in_view import clip_to_view, fit_to_budget
@@ -32,6 +34,12 @@ class Picture:
         Numbers of the levels it comes from.
     is_cut : bool
         Whether it holds only what is in view: of large chunks the whole would be more than the budget.
+    is_thinned : bool
+        Whether that was too much as well.
+    edits : EditOverlay or None
+        That were laid over it.
+    chunks : (C, sid) int64 array or None
+        Of the finest level, by which its points are named.
     notes : tuple of str
     """
 
@@ -39,6 +47,9 @@ class Picture:
     loaded: int
     levels: tuple[int, ...]
     is_cut: bool = False
+    is_thinned: bool = False
+    edits: EditOverlay | None = None
+    chunks: NDArray[np.int64] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -55,12 +66,19 @@ def paint(
     facts : StoreFacts
     levels : sequence of (rows, parts)
     view : ViewState
-        Its filter and slab are applied; where that leaves more than its budget, what lies out of view is cut off.
+        Its edits are laid over them, its filter and slab are applied; where that leaves more than its budget, what lies
+        out of view is cut off.
     objects : (n,) int64 array or None
         The only objects that the filter lets pass.
     """
-    batch = join_parts(facts.kind, facts.ndim, facts.attributes, levels)
+    attributes, finest = facts.attributes, facts.levels[0]
+    chunks = finest.chunks if finest.number == 0 else None
+    if view.edits is not None and facts.kind == names.POINT_CLOUD:
+        attributes, levels = {**attributes, VERTEX: VERTEX_METADATA}, _named(facts, levels)
+    batch = join_parts(facts.kind, facts.ndim, attributes, levels)
     loaded = len(batch)
+    if view.edits is not None:
+        batch = lay_over(batch, view.edits, finest.chunks[:0] if chunks is None else chunks)
     if not view.filter.is_empty:
         batch = apply_filter(batch, view.filter, objects)
     slab = view.slab
@@ -68,14 +86,25 @@ def paint(
         batch = clip_to_box(batch, *slab)
     budget = view.budget_vertices
     notes: list[str] = []
-    is_cut = len(batch) > budget
+    is_cut, is_thinned = len(batch) > budget, False
     if is_cut:
         whole = clip_to_view(batch, view, budget)
         batch = fit_to_budget(whole, budget)
-        if batch is not whole:
+        if is_thinned := batch is not whole:
             notes.append("only some of the points in view are shown: all would be more than the budget allows")
     shown = [level.number for level, (rows, _) in zip(facts.levels, levels, strict=True) if len(rows)]
-    return Picture(batch, loaded, tuple(shown), is_cut, tuple(notes))
+    return Picture(batch, loaded, tuple(shown), is_cut, is_thinned, view.edits, chunks, tuple(notes))
+
+
+def _named(
+    facts: StoreFacts, levels: Sequence[tuple[NDArray[np.int64], Sequence[ChunkPart]]]
+) -> list[tuple[NDArray[np.int64], Sequence[ChunkPart]]]:
+    """The chunks with the names of their vertices."""
+    pairs = zip(facts.levels, levels, strict=True)
+    return [
+        (rows, [name_vertices(part, level.number, row) for row, part in zip(rows.tolist(), parts, strict=True)])
+        for level, (rows, parts) in pairs
+    ]
 
 
 def lacking_notes(facts: StoreFacts, levels: Sequence[int], view: ViewState) -> list[str]:

@@ -40,7 +40,7 @@ class Limits:
         How far links lead out of chunks.
     hysteresis : float
     samples : mapping of (index of the level, row) to (n, D) array
-        Positions of some vertices of large chunks, as far as these were read.
+        Positions of some vertices of large chunks, as far as they are known.
     """
 
     rule: Splitting

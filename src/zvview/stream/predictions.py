@@ -43,6 +43,12 @@ class Predictions:
             self._expected = self._expect()
         return self._expected
 
+    def bytes_of(self, keys: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What each of some chunks, (n, 2) pairs of level and row, is expected to take, (n,)."""
+        vertices = self.vertices
+        counts = np.array([vertices[level][row] for level, row in keys.tolist()], np.float64)
+        return np.asarray(counts * self.bytes_per_vertex[keys[:, 0]])
+
     def _expect(self) -> list[NDArray[np.float64]]:
         out: list[NDArray[np.float64]] = []
         fallback = _UNKNOWN_CHUNK

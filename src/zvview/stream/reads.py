@@ -21,13 +21,14 @@ from zvview.stream.ledger import Ledger
 from zvview.stream.loading import LoadedChunks, load_chunks
 from zvview.stream.parts import ChunkPart
 from zvview.stream.plan import Order
+from zvview.stream.portions import MOST_CHUNKS, Portions
 from zvview.stream.settings import StreamSettings
 
 __all__ = ["ReadGroup", "Reads", "next_group"]
 
-_MOST_CHUNKS = 512  # of a group
 _JOINED = 3  # times as much at once where links need the vertices of chunks around: 8 chunks in one read cost a third
 _MOST_HUNG = 8  # threads that a source holds fast before it is left alone until one comes back
+_WORTH_KEEPING = 0.5  # of the chunks of a read: it goes on as long as a view wants that many
 _SHRINK = 0.7  # of what one view may take, when the cache turned out too small for it
 
 
@@ -69,7 +70,7 @@ class ReadGroup:
 
 
 def next_group(
-    pending: Order, nbytes: NDArray[np.float64], is_alone: NDArray[np.bool_], most_bytes: float
+    pending: Order, nbytes: NDArray[np.float64], is_alone: NDArray[np.bool_], most_bytes: float, most_chunks: int
 ) -> tuple[Key, ...]:
     """The first chunk of `pending` (n, 2) and those of its level behind it that fit into one read with it.
 
@@ -82,10 +83,11 @@ def next_group(
     is_alone : (n,) bool array
         Chunks that must not be read with others: a read with them failed.
     most_bytes : float
+    most_chunks : int
     """
     if is_alone[0]:
         return ((int(pending[0, 0]), int(pending[0, 1])),)
-    alike = np.flatnonzero((pending[:, 0] == pending[0, 0]) & ~is_alone)[:_MOST_CHUNKS]
+    alike = np.flatnonzero((pending[:, 0] == pending[0, 0]) & ~is_alone)[:most_chunks]
     fits = np.cumsum(nbytes[alike]) <= most_bytes
     fits[0] = True
     return tuple(sorted((int(level), int(row)) for level, row in pending[alike[fits]].tolist()))
@@ -99,6 +101,8 @@ class Reads:
     ) -> None:
         self._store, self._settings, self._jobs = store, settings, jobs
         self._health, self._ledger = health, ledger
+        self._portions: Portions | None = None
+        self._answered = 0.0
         self.notes: dict[str, None] = {}
 
     @property
@@ -109,9 +113,10 @@ class Reads:
     def start(self, holdings: Holdings, order: Order, *, is_ahead: bool) -> bool:
         """Begin as many reads of `order` as may run; returns whether anything of it is still to be read."""
         pending = holdings.pending(order) if self._jobs.hung < _MOST_HUNG else order[:0]
-        is_joined = holdings.facts.kind != names.POINT_CLOUD
-        most_bytes = self._settings.group_bytes * (_JOINED if is_joined else 1)
-        vertices, per_vertex = holdings.predictions.vertices, holdings.predictions.bytes_per_vertex
+        most_bytes = self._most_bytes(holdings)
+        if self._portions is None:
+            origin = holdings.facts.origin
+            self._portions = Portions(origin is None or origin.source.is_local)
         while len(pending):
             active = self.active
             if len(active) >= self._settings.concurrent_reads:
@@ -120,19 +125,22 @@ class Reads:
                         if job.purpose.is_ahead and not job.cancelled:
                             job.cancel()
                 break
-            counts = np.array([vertices[level][row] for level, row in pending[: 4 * _MOST_CHUNKS].tolist()])
-            some = pending[: 4 * _MOST_CHUNKS]
+            some = pending[: 4 * MOST_CHUNKS]
             alone = holdings.is_alone[holdings.numbers_of(some)]
-            keys = next_group(some, counts * per_vertex[some[:, 0]], alone, most_bytes)
+            keys = next_group(some, holdings.predictions.bytes_of(some), alone, most_bytes, self._portions.chunks)
             self._begin(holdings, ReadGroup(holdings.facts, keys, is_ahead))
             pending = holdings.pending(pending)
         return bool(len(pending))
+
+    def _most_bytes(self, holdings: Holdings) -> int:
+        """What one read may fetch."""
+        return self._settings.group_bytes * (1 if holdings.facts.kind == names.POINT_CLOUD else _JOINED)
 
     def _begin(self, holdings: Holdings, group: ReadGroup) -> None:
         facts, store, wanted = group.facts, self._store, self._settings.attributes
         level, rows = facts.levels[group.level], group.rows
         holdings.mark(group.keys, COMING)
-        self._ledger.reads += 1
+        self._ledger.count(reads=1)
         self._jobs.start(group, lambda token: load_chunks(store, facts, level, rows, wanted, token))
 
     def rebase(self, holdings: Holdings | None) -> None:
@@ -146,27 +154,31 @@ class Reads:
                 holdings.mark(group.keys, COMING)
 
     def cancel_unless(self, is_wanted: Callable[[Key], bool]) -> None:
-        """Stop the reads of which nothing is wanted any more."""
+        """Stop the reads of which little is wanted any more: what is will be read before the rest would be here."""
         for job in self.active:
-            if not any(is_wanted(key) for key in job.purpose.keys):
+            keys = job.purpose.keys
+            if sum(map(is_wanted, keys)) < max(1, _WORTH_KEEPING * len(keys)):
                 job.cancel()
 
     def take_in(self, holdings: Holdings, job: Job, group: ReadGroup) -> bool:
         """What a read came to; returns whether the facts of the store must be gathered anew."""
         now = time.perf_counter()
         if job.cancelled:
-            self._ledger.longest_cancel_s = max(self._ledger.longest_cancel_s, job.ended - job.cancelled)
+            self._ledger.note_cancelling(job.ended - job.cancelled)
         if job.is_abandoned:
             return False
         if job.result is not None:
             self._health.recover()
+            self._answered = now
+            if self._portions is not None and not job.cancelled:
+                self._portions.learn(len(group.keys), job.ended - job.started)
             self._keep(holdings, group, job.result)
             return False
         holdings.mark(group.keys, ABSENT)
         if isinstance(job.error, Cancelled):
-            self._ledger.reads_cancelled += 1
+            self._ledger.count(reads_cancelled=1)
             return False
-        self._ledger.reads_failed += 1
+        self._ledger.count(reads_failed=1)
         if isinstance(job.error, ConflictError):
             return True
         if isinstance(job.error, SOURCE_FAILURES):
@@ -182,14 +194,15 @@ class Reads:
     def _keep(self, holdings: Holdings, group: ReadGroup, loaded: LoadedChunks) -> None:
         for note in loaded.notes:
             self._note(note)
+        sizes = ((key, part.nbytes) for key, part in zip(group.keys, loaded.parts, strict=True))
+        self._ledger.read(sizes, is_ahead=group.is_ahead)
         for key, part in zip(group.keys, loaded.parts, strict=True):
-            self._ledger.read(key, part.nbytes, is_ahead=group.is_ahead)
             self._keep_part(holdings, key, part)
 
     def _keep_part(self, holdings: Holdings, key: Key, part: ChunkPart) -> None:
         gone = holdings.keep(key, part)
         if gone is not None:
-            self._ledger.evictions += gone
+            self._ledger.count(evictions=gone)
         elif holdings.is_needed(key):
             self._note(
                 f"{_named(holdings, key)} takes {part.nbytes / 1e6:.3g} MB: there is no room for it in the cache"
@@ -204,14 +217,15 @@ class Reads:
                 self._jobs.abandon(job)
                 holdings.mark(job.purpose.keys, ABSENT)
                 self._health.fail(f"a read was given up after {now - job.started:.0f} s", now)
-        waits = [now - job.started for job in active if not job.is_abandoned]
+        waits = [now - max(job.started, self._answered) for job in active if not job.is_abandoned]
         if not waits:
             return None
         longest, stall_s = max(waits), self._settings.stall_s
+        given_up = min(job.started for job in active if not job.is_abandoned) + self._settings.give_up_s
         if longest >= stall_s:
             self._health.stall(longest)
-            return now + min(1.0, max(0.0, self._settings.give_up_s - longest))
-        return now + stall_s - longest
+            return min(now + 1.0, given_up)
+        return min(now + stall_s - longest, given_up)
 
     def _note(self, text: str) -> None:
         self.notes[text] = None

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from zvview.geometry.batches import Batch
+from zvview.stream.editing import EditOverlay
 
 __all__ = ["Status", "Update"]
 
@@ -35,6 +39,8 @@ class Status:
         Damaged cells that were left out, what a level lacks, what the budget cuts off.
     is_limited : bool
         Whether the budget, or the cache, keeps finer levels out that the view has pixels for.
+    is_thinned : bool
+        Whether the budget leaves out points that are in view.
     """
 
     vertices_shown: int = 0
@@ -48,6 +54,7 @@ class Status:
     problem: str | None = None
     notes: tuple[str, ...] = ()
     is_limited: bool = False
+    is_thinned: bool = False
 
     def __str__(self) -> str:
         level = "+".join(map(str, self.levels)) or "-"
@@ -75,12 +82,18 @@ class Update:
     is_settled : bool
         Whether nothing more will come for this view.
     status : Status
+    edits : EditOverlay or None
+        What the batch was changed by: that of the view it was made for.
+    chunks : (C, sid) int64 array or None
+        Chunks of the finest level, by which the names of points count; None while they are not known.
     """
 
     generation: int
     batch: Batch
     is_settled: bool
     status: Status
+    edits: EditOverlay | None = None
+    chunks: NDArray[np.int64] | None = None
 
     @property
     def levels(self) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from zvview.errors import InvalidInputError
 from zvview.geometry.arguments import as_box
+from zvview.stream.editing import EditOverlay
 from zvview.stream.filtering import Filter
 from zvview.stream.projection import Projection
 
@@ -38,6 +39,9 @@ class ViewState:
         How many pixels a bin of the level that is shown may take.
     locked_level : int or None
         The level to show whatever the zoom.
+    edits : EditOverlay or None
+        What was changed and is not saved; where there is one, points carry their names as well
+        (:data:`zvview.stream.editing.VERTEX`).
     """
 
     lo: tuple[float, ...]
@@ -49,6 +53,7 @@ class ViewState:
     budget_vertices: int = 1_000_000
     target_error_px: float = 4.0
     locked_level: int | None = None
+    edits: EditOverlay | None = None
 
     def __post_init__(self) -> None:
         lo, hi = as_box((self.lo, self.hi), "view", len(self.lo))

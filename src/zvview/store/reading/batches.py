@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zvview.cancel import CancelToken
 from zvview.format import names
 from zvview.geometry.batches import Pieces, batch_type
 from zvview.store.layout import LinkFamily, LinkTable
@@ -24,6 +25,7 @@ def connect(
     table: LinkTable | None,
     joints: ManifestJoints | None,
     notes: list[str] | None,
+    cancel: CancelToken | None = None,
 ) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
     """Joined rows, (M, L), and the attributes of the links; given `notes`, damage is noted there and left out."""
     path = f"{reader.layout.path}/{names.OBJECT_INDEX}/{names.MANIFESTS}"
@@ -31,13 +33,13 @@ def connect(
         return joints.rows(around, path, notes), {}
     convention = reader.root.links_convention
     if reader.kind == names.SKELETON or (reader.kind == names.GRAPH and convention != names.EXPLICIT):
-        edges, index = skeleton_edges(around, family, table, convention, notes)
+        edges, index = skeleton_edges(around, family, table, convention, notes, cancel)
         return edges, {} if table is None else {n: v[index] for n, v in table.attributes.items()}
     if reader.is_draco and around.own.faces is not None:
         return around.own.faces, {}
     if family is None or table is None or not len(table):
         return np.empty((0, 3 if reader.kind == names.MESH else 2), np.int64), {}
-    rows, index = joined_rows(around, table, family.path, notes)
+    rows, index = joined_rows(around, table, family.path, notes, cancel)
     return rows, {n: v[index] for n, v in table.attributes.items()}
 
 

@@ -16,22 +16,19 @@ from numpy.typing import NDArray
 from zvview.errors import DamagedError
 from zvview.format import names
 from zvview.format.attributes import Categories
-from zvview.format.fragments import decode_fragments
 from zvview.format.grid import sort_chunks
 from zvview.format.manifests import Manifests
 from zvview.format.sequences import offsets_of
 from zvview.store.reading.joints import piece_rows
-from zvview.store.reading.piece_buffer import PieceBuffer, outline_pieces
+from zvview.store.reading.outline import read_outline
+from zvview.store.reading.piece_buffer import PieceBuffer
 from zvview.store.reading.pieces import iterate_pieces, read_pieces
 from zvview.store.reading.reader import LevelReader, ReadOptions
-from zvview.store.waves import locate_error, read_cells
 
 __all__ = ["Gathered", "gather_objects"]
 
 _AT_ONCE = 64  # chunks that one wave reads anyway: their fragments need not be read before
 _WINDOW = 1 << 15  # vertices that are copied at once
-_COUNT_WAVE = 2048  # fragment indexes are small
-_ANY_ROW = 2**40  # stands for the number of rows of a buffer that was not read
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +65,7 @@ def gather_objects(reader: LevelReader, manifests: Manifests, options: ReadOptio
         )
         waves = iter([outline])
     else:
-        outline, is_tiled = _outline(reader, coords, options)
+        outline, is_tiled = read_outline(reader, coords, options.cancel)
         if is_tiled and reader.layout.metadata.fragments_tile:
             families = families.without_fragments()
         waves = iterate_pieces(reader.hierarchy, families, coords, cancel=options.cancel)
@@ -83,35 +80,6 @@ def gather_objects(reader: LevelReader, manifests: Manifests, options: ReadOptio
     ends = outline.offsets[outline.first][1:]
     positions, attributes, categories = _fill(waves, start, count, target, ends, reader.layout.vertices.path)
     return Gathered(positions, attributes, categories, np.diff(target[offsets]), (*outline.notes, *(notes or ())))
-
-
-def _outline(reader: LevelReader, coords: NDArray[np.int64], options: ReadOptions) -> tuple[PieceBuffer, bool]:
-    """The fragments of the chunks at `coords` without their vertices, and whether they tile the buffers, it seems.
-
-    What of a buffer lies behind its last fragment is not known here; the numbers of rows tell when the vertices come.
-    """
-    counts, per_chunk, is_tiled = [], [], True
-    for at in range(0, len(coords), _COUNT_WAVE):
-        wave = coords[at : at + _COUNT_WAVE]
-        limits = np.full(len(wave), _ANY_ROW, np.int64)
-        fragments = reader.layout.fragments
-        cells = [np.empty(0, np.uint8)] * len(wave)
-        if fragments is not None:
-            (cells,) = read_cells(reader.hierarchy, [(fragments, wave)], options.cancel)
-        bare = np.flatnonzero([len(c) == 0 for c in cells])  # no index: one fragment of all rows (6)
-        if len(bare):
-            (vertices,) = read_cells(reader.hierarchy, [(reader.layout.vertices, wave[bare])], options.cancel)
-            row_bytes = reader.layout.vertex_dtype.itemsize * reader.root.ndim
-            limits[bare] = [len(v) // row_bytes for v in vertices]
-        try:
-            table = decode_fragments(cells, limits)
-        except DamagedError as error:
-            raise locate_error(error, "" if fragments is None else fragments.path, wave) from None
-        before = offsets_of(table.counts)
-        is_tiled &= bool(table.tiles(np.diff(before[table.first])).all())
-        counts.append(table.counts)
-        per_chunk.append(np.diff(table.first))
-    return outline_pieces(coords, np.concatenate(counts), np.concatenate(per_chunk)), is_tiled
 
 
 def _fill(

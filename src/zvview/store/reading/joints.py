@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zvview.cancel import CancelToken
 from zvview.errors import DamagedError
 from zvview.format import names
 from zvview.format.grid import sort_chunks
@@ -21,7 +22,11 @@ __all__ = ["ManifestJoints", "joined_rows", "piece_rows", "skeleton_edges"]
 
 
 def joined_rows(
-    around: Surroundings, table: LinkTable, path: str, notes: list[str] | None = None
+    around: Surroundings,
+    table: LinkTable,
+    path: str,
+    notes: list[str] | None = None,
+    cancel: CancelToken | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows that each record joins, and the index of the record.
 
@@ -35,6 +40,7 @@ def joined_rows(
     ------
     DamagedError
         A record names a row that its chunk does not have; given `notes` it is noted there and left out.
+    Cancelled
 
     Notes
     -----
@@ -42,6 +48,8 @@ def joined_rows(
     """
     rows = table.rows
     for start in range(0, len(rows), _WINDOW):
+        if cancel is not None:
+            cancel.raise_if_cancelled()
         window = slice(start, start + _WINDOW)
         found = around.find_rows(table.places, table.at[window], rows[window])
         if (beyond := found == BEYOND).any():
@@ -69,6 +77,7 @@ def skeleton_edges(
     table: LinkTable | None,
     convention: str,
     notes: list[str] | None = None,
+    cancel: CancelToken | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Edges of trees as (child, parent) rows, (E, 2) int64, and the record of each, -1 for implied ones (11.6).
 
@@ -81,7 +90,7 @@ def skeleton_edges(
     implied = np.flatnonzero(follows)
     if family is None or table is None or not len(table):
         return np.stack((implied, implied - 1), axis=1), np.full(len(implied), -1, np.int64)
-    records, index = joined_rows(around, table, family.path, notes)
+    records, index = joined_rows(around, table, family.path, notes, cancel)
     if family.is_directed:
         ends = table.places[table.at[index]]
         crossing = (ends[:, 0] != ends[:, 1]).any(axis=1)
@@ -146,9 +155,9 @@ class ManifestJoints:
     pieces: NDArray[np.int64]
 
     @classmethod
-    def of(cls, objects: ObjectTable, test: EndpointTest) -> ManifestJoints:
+    def of(cls, objects: ObjectTable, test: EndpointTest, cancel: CancelToken | None = None) -> ManifestJoints:
         """The joints of all objects whose two chunks pass `test`."""
-        manifests = objects.manifests()
+        manifests = objects.manifests(cancel=cancel)
         count = len(manifests.fragments)
         joined = np.ones(max(count - 1, 0), bool)
         inner = manifests.offsets[1:-1]

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from zvview.cancel import CancelToken
 from zvview.errors import DamagedError
 from zvview.format.attributes import rows_of
 from zvview.format.grid import sort_chunks
@@ -82,11 +83,14 @@ def select_links(family: LinkFamily, test: EndpointTest, attributes: Sequence[st
 
 
 def decode_sound(
-    selection: LinkSelection, payloads: Sequence[list[NDArray[np.uint8]]], notes: list[str] | None
+    selection: LinkSelection,
+    payloads: Sequence[list[NDArray[np.uint8]]],
+    notes: list[str] | None,
+    cancel: CancelToken | None = None,
 ) -> LinkTable:
     """As :func:`decode_selection`; given `notes`, cells that cannot be decoded are noted there and count as absent."""
     if notes is None:
-        return decode_selection(selection, payloads)
+        return decode_selection(selection, payloads, cancel)
     cells = [list(of_ask) for of_ask in payloads]
     groups: list[tuple[list[str], list[list[NDArray[np.uint8]]]]] = []  # records of a pick, then their attributes
     for array, _ in selection.picks:
@@ -98,7 +102,7 @@ def decode_sound(
             _blank(values, [at])
     while True:
         try:
-            return decode_selection(selection, [list(of_ask) for of_ask in cells])
+            return decode_selection(selection, [list(of_ask) for of_ask in cells], cancel)
         except DamagedError as error:
             group = next((of_pick for paths, of_pick in groups if error.array in paths), None)
             if group is None or not error.cells:
@@ -113,7 +117,9 @@ def _blank(of_asks: Sequence[list[NDArray[np.uint8]]], cells: Iterable[int]) -> 
             payloads[cell] = np.empty(0, np.uint8)
 
 
-def decode_selection(selection: LinkSelection, payloads: Sequence[list[NDArray[np.uint8]]]) -> LinkTable:
+def decode_selection(
+    selection: LinkSelection, payloads: Sequence[list[NDArray[np.uint8]]], cancel: CancelToken | None = None
+) -> LinkTable:
     """The records of a selection, from the payloads of its :attr:`LinkSelection.asks`; copies and marks are dropped.
 
     The lists of payloads are emptied on the way, so that no more than a part of them is held beside the records.
@@ -122,6 +128,7 @@ def decode_selection(selection: LinkSelection, payloads: Sequence[list[NDArray[n
     ------
     DamagedError
         A cell does not hold whole records, or an attribute cell not as many values as there are records.
+    Cancelled
     """
     family, taken = selection.family, iter(payloads)
     picked: list[_Picked] = []
@@ -135,7 +142,11 @@ def decode_selection(selection: LinkSelection, payloads: Sequence[list[NDArray[n
     places, slots, count, first = [], [], 0, 0
     attributes: dict[str, list[NDArray[Any]]] = {n: [] for n in selection.attributes}
     for alike in _batches(picked):
+        if cancel is not None:
+            cancel.raise_if_cancelled()
         records = _decode_alike(family, alike)
+        if cancel is not None:
+            cancel.raise_if_cancelled()
         ends = np.concatenate([family.endpoints(p.array, p.coords) for p in alike])
         filled = slice(count, count + len(records.rows))
         rows[filled] = records.rows

@@ -17,8 +17,9 @@ from zvview.format.grid import ChunkTable
 from zvview.format.manifests import Manifests
 from zvview.geometry.arguments import as_list, to_array
 from zvview.store.layout import ObjectRows
+from zvview.store.plain_arrays import ByteRows
 
-__all__ = ["ObjectTable", "as_object_ids"]
+__all__ = ["ObjectTable", "RowFinder", "as_object_ids"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +37,27 @@ class _Owners:
         number = np.repeat(self.chunks.find(chunks.coords), counts)
         fragment = np.arange(first[-1]) - np.repeat(first[:-1], counts)
         return np.where((number >= 0) & (fragment < self.per_chunk), number * self.per_chunk + fragment, -1)
+
+
+class RowFinder:
+    """Finds the rows of ids among many, (M,) int64, that mostly ascend."""
+
+    def __init__(self, ids: NDArray[np.int64]) -> None:
+        self._ids = ids
+        self._order = None if bool((ids[1:] > ids[:-1]).all()) else np.argsort(ids, kind="stable")
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether the ids ascend."""
+        return self._order is None
+
+    def find(self, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Row of each wanted id, (n,); -1 where there is none."""
+        if not len(self._ids):
+            return np.full(len(wanted), -1, np.int64)
+        rows = np.minimum(np.searchsorted(self._ids, wanted, sorter=self._order), len(self._ids) - 1)
+        rows = rows if self._order is None else self._order[rows]
+        return np.where(self._ids[rows] == wanted, rows, -1)
 
 
 def as_object_ids(ids: ArrayLike | Iterable[int]) -> NDArray[np.int64]:
@@ -66,7 +88,7 @@ class ObjectTable:
     def __init__(self, rows: ObjectRows, path: str) -> None:
         self._rows, self._path = rows, path
         self._lock = threading.RLock()
-        self._order: NDArray[np.int64] | None = None
+        self._finder: RowFinder | None = None
         self._manifests: Manifests | None = None
         self._owners: _Owners | None = None
 
@@ -74,6 +96,11 @@ class ObjectTable:
     def ids(self) -> NDArray[np.int64]:
         """Object id of each row, (M,) int64."""
         return self._rows.ids
+
+    @property
+    def stored_rows(self) -> ByteRows | None:
+        """The manifests as they are stored; None where they are not stored row by row."""
+        return self._rows.stored_rows
 
     def rows_of(self, ids: int | NDArray[Any] | Iterable[int]) -> NDArray[np.int64]:
         """Row of each object id.
@@ -86,18 +113,20 @@ class ObjectTable:
             The level has no object of such an id.
         """
         wanted = as_object_ids(ids)
-        if not len(wanted):
-            return wanted
-        with self._lock:
-            if self._order is None:
-                self._order = np.argsort(self.ids, kind="stable")
-        if not len(self.ids):
-            raise MissingError("object", wanted[0])
-        at = np.minimum(np.searchsorted(self.ids, wanted, sorter=self._order), len(self.ids) - 1)
-        rows = self._order[at]
-        if (bad := self.ids[rows] != wanted).any():
+        rows = self.find_rows(wanted)
+        if (bad := rows < 0).any():
             raise MissingError("object", int(wanted[bad][0]), self.ids[:21].tolist())
         return rows
+
+    def find_rows(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Row of each object id, (n,); -1 where the level has no object of such an id."""
+        known = self.ids
+        if not len(known) or not len(ids):
+            return np.full(len(ids), -1, np.int64)
+        with self._lock:
+            if self._finder is None:
+                self._finder = RowFinder(known)
+        return self._finder.find(ids)
 
     def manifests(self, rows: NDArray[np.int64] | None = None, cancel: CancelToken | None = None) -> Manifests:
         """Manifests of `rows`, or of all rows, which are then kept."""
@@ -116,7 +145,8 @@ class ObjectTable:
 
     def first_chunks(self, ids: NDArray[np.int64], chunks: NDArray[np.int64]) -> NDArray[np.int64]:
         """Chunk in which each object begins, (n, sid); that of the first of the level's `chunks` for absent ones."""
-        manifests = self.manifests().select(self.rows_of(ids))
+        rows = self.rows_of(ids)
+        manifests = self.manifests(rows) if len(rows) < len(self.ids) // 4 else self.manifests().select(rows)
         out = np.zeros((len(ids), chunks.shape[1]), np.int64)
         if len(chunks):
             out[:] = chunks[0]
@@ -160,9 +190,11 @@ class ObjectTable:
         out[found] = np.where((least == most) | (among is not None), self.ids[least], names.OWNER_NONE)
         return out
 
-    def are_owned(self, chunks: ChunkTable, first: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def are_owned(
+        self, chunks: ChunkTable, first: NDArray[np.int64], cancel: CancelToken | None = None
+    ) -> NDArray[np.bool_]:
         """Whether any object owns each fragment of some chunks, given as for :meth:`owners_of`: (F,)."""
-        owners = self._reverse(None)
+        owners = self._reverse(cancel)
         key = owners.keys_of(chunks, first)
         return np.asarray(np.searchsorted(owners.keys, key, side="right") > np.searchsorted(owners.keys, key))
 

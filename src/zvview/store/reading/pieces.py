@@ -20,11 +20,12 @@ from zvview.store.cell_arrays import CellArray, CellPlan, Place
 from zvview.store.codecs import CodecChain
 from zvview.store.hierarchy import Hierarchy
 from zvview.store.reading.cell_families import CellFamilies
+from zvview.store.reading.cell_rows import CellRows
 from zvview.store.reading.piece_buffer import PieceBuffer
 from zvview.store.reading.piece_wave import FragmentTest, Parts, append_wave
 from zvview.store.waves import CellAsk, UnreadableCells, locate_error, read_cells
 
-__all__ = ["decode_pieces", "iterate_pieces", "read_pieces"]
+__all__ = ["decode_apart", "decode_pieces", "iterate_pieces", "read_pieces"]
 
 _WAVE_BYTES = 8 << 20
 _FIRST_WAVE = {True: 64, False: 512}  # chunks, before their size is known; a wave more costs a round trip elsewhere
@@ -60,8 +61,8 @@ def read_pieces(
         hierarchy, families, coords, extra, parts.notes if skip_damage else None, cancel
     ):
         others = others or more
-        _append_sound(parts, families, used, own, test, skip_damage)
-    buffer = _finish(parts, families, coords)
+        _append_sound(parts, families, used, own, test, skip_damage, cancel)
+    buffer = _finish(parts, families, coords, cancel)
     broken = _find_not_finite(buffer)
     if not len(broken):
         return buffer, others
@@ -136,6 +137,27 @@ def decode_pieces(
     return replace(rest, notes=(*rest.notes, str(error)))
 
 
+def decode_apart(
+    families: CellFamilies,
+    coords: NDArray[np.int64],
+    payloads: list[list[NDArray[np.uint8]]],
+    *,
+    skip_damage: bool = False,
+    cancel: CancelToken | None = None,
+) -> tuple[PieceBuffer, CellRows]:
+    """As :func:`decode_pieces`, but the positions and attributes come apart from the buffer and are not joined."""
+    parts = Parts(attributes={name: [] for name in families.attributes})
+    _append_sound(parts, families, coords, payloads, None, skip_damage, cancel)
+    if families.chunk_attribute is not None or not all(_are_finite(p, cancel) for p in parts.positions):
+        buffer = decode_pieces(families, coords, payloads, skip_damage=skip_damage)
+        return buffer, CellRows([buffer.positions], {n: [v] for n, v in buffer.attributes.items()})
+    empty = _finish(Parts(attributes={name: [] for name in families.attributes}), families, coords)
+    positions, parts.positions = parts.positions or [empty.positions], []
+    values, parts.attributes = parts.attributes, {name: [] for name in families.attributes}
+    attributes = {name: of_name or [empty.attributes[name]] for name, of_name in values.items()}
+    return _finish(parts, families, coords, cancel), CellRows(positions, attributes)
+
+
 def _read_sound(
     hierarchy: Hierarchy,
     asks: list[CellAsk],
@@ -170,9 +192,12 @@ def _append_sound(
     payloads: list[list[NDArray[np.uint8]]],
     test: FragmentTest | None,
     skip_damage: bool,
+    cancel: CancelToken | None = None,
 ) -> None:
     """Decode one wave and add it to the parts; where damage is to be skipped, what is sound of it."""
     while len(coords):
+        if cancel is not None:
+            cancel.raise_if_cancelled()
         try:
             append_wave(parts, families, coords, payloads, test)
             return
@@ -204,7 +229,9 @@ class _Without:
         return CellPlan(plan.requests, places, chains, None if plan.sizes is None else sizes)
 
 
-def _finish(parts: Parts, families: CellFamilies, asked: NDArray[np.int64]) -> PieceBuffer:
+def _finish(
+    parts: Parts, families: CellFamilies, asked: NDArray[np.int64], cancel: CancelToken | None = None
+) -> PieceBuffer:
     """Join the parts, one array at a time, so that no more than one exists twice."""
     coords = _join(parts.coords, np.empty((0, asked.shape[1]), np.int64))
     categories = {n: m.categories for n, (_, m) in families.attributes.items() if m.categories is not None}
@@ -214,8 +241,10 @@ def _finish(parts: Parts, families: CellFamilies, asked: NDArray[np.int64]) -> P
     empty = {
         n: np.empty((0, *m.row_shape), m.dtype) for n, (_, m) in families.attributes.items() if not parts.attributes[n]
     }
-    positions = _join(parts.positions, np.empty((0, families.ndim), families.dtype))
-    attributes = {n: _join_values(n, parts.attributes.pop(n), empty.get(n), families) for n in families.attributes}
+    positions = _join(parts.positions, np.empty((0, families.ndim), families.dtype), cancel)
+    attributes = {}
+    for name in families.attributes:
+        attributes[name] = _join_values(name, parts.attributes.pop(name), empty.get(name), families, cancel)
     offsets, first = offsets_of(counts), offsets_of(_join(parts.per_chunk, np.empty(0, np.int64)))
     if (leading := families.chunk_attribute) is not None:
         try:
@@ -241,13 +270,19 @@ def _finish(parts: Parts, families: CellFamilies, asked: NDArray[np.int64]) -> P
 
 def _find_not_finite(buffer: PieceBuffer) -> NDArray[np.int64]:
     """Chunks that hold a coordinate that is no finite number; a sum tells in a sixth of the time of looking at each."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = buffer.positions.sum()
-    if np.isfinite(total):
+    if _are_finite(buffer.positions):
         return np.empty(0, np.int64)
     rows = np.flatnonzero(~np.isfinite(buffer.positions).all(axis=1))
     fragments = np.searchsorted(buffer.offsets, rows, side="right") - 1
     return np.unique(np.searchsorted(buffer.first, fragments, side="right") - 1)
+
+
+def _are_finite(positions: NDArray[np.floating], cancel: CancelToken | None = None) -> bool:
+    """Whether a sum over all is finite; a finite one proves that they are, the opposite almost."""
+    if cancel is not None:
+        cancel.raise_if_cancelled()
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(positions.sum()))
 
 
 def _not_finite(families: CellFamilies, buffer: PieceBuffer, broken: NDArray[np.int64]) -> DamagedError:
@@ -255,18 +290,24 @@ def _not_finite(families: CellFamilies, buffer: PieceBuffer, broken: NDArray[np.
     return locate_error(error, families.vertices.path, buffer.chunks.coords)
 
 
-def _join(parts: list[NDArray[Any]], empty: NDArray[Any]) -> NDArray[Any]:
+def _join(parts: list[NDArray[Any]], empty: NDArray[Any], cancel: CancelToken | None = None) -> NDArray[Any]:
+    if cancel is not None:
+        cancel.raise_if_cancelled()
     out = parts[0] if len(parts) == 1 else (np.concatenate(parts) if parts else empty)
     parts.clear()
     return out
 
 
 def _join_values(
-    name: str, parts: list[NDArray[Any]], empty: NDArray[Any] | None, families: CellFamilies
+    name: str,
+    parts: list[NDArray[Any]],
+    empty: NDArray[Any] | None,
+    families: CellFamilies,
+    cancel: CancelToken | None,
 ) -> NDArray[Any]:
     """Rows of an attribute; waves of no rows do not count for its width."""
     parts = [p for p in parts if len(p)] or parts[:1]
     if len({p.shape[1:] for p in parts}) > 1:
         path = families.attributes[name][0].path
         raise DamagedError("attribute", found="several widths", expected="one width in all cells", array=path)
-    return _join(parts, empty if empty is not None else np.empty(0))
+    return _join(parts, empty if empty is not None else np.empty(0), cancel)
