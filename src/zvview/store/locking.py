@@ -25,7 +25,7 @@ from zvview.store.places.siblings import remove_stage, sweep_replaced
 from zvview.store.places.source import Source
 from zvview.store.places.zip_file import ZipSource
 
-__all__ = ["Holder", "StoreLock", "has_lock", "hold_store", "locked_path"]
+__all__ = ["Holder", "StoreLock", "conflict", "has_lock", "hold_store", "locked_path"]
 
 _LOOKS, _PAUSE_S = 5, 0.02  # for a holder that has taken the lock and not yet said who it is
 
@@ -137,7 +137,7 @@ def _hold_file(target: str, place: str, holder: Holder) -> Iterator[StoreLock]:
     file = LockFile(os.path.join(parent, f".{name}.zvview.lock"))
     try:
         if not file.is_held:
-            raise _conflict(place, _who_holds(file))
+            raise conflict(place, _who_holds(file))
         dead = Holder.parse(file.read())
         if dead is not None and file.is_own:
             remove_stage(target, dead.stage)
@@ -168,7 +168,7 @@ def _hold_memory(source: MemorySource, holder: Holder) -> Iterator[None]:
     with _in_memory_lock:
         other = _in_memory.setdefault(key, holder)
     if other is not holder:
-        raise _conflict(source.place, other)
+        raise conflict(source.place, other)
     try:
         yield
     finally:
@@ -176,9 +176,22 @@ def _hold_memory(source: MemorySource, holder: Holder) -> Iterator[None]:
             del _in_memory[key]
 
 
-def _conflict(place: str, other: Holder | None) -> ConflictError:
+def conflict(place: str, other: Holder | None, silent_s: float | None = None) -> ConflictError:
+    """The error for a store that another holds.
+
+    Parameters
+    ----------
+    place : str
+    other : Holder or None
+        None where it has not said who it is.
+    silent_s : float, optional
+        Seconds since its last sign, where nothing else tells that it is alive.
+    """
     if other is None:
         return ConflictError(f"another process is changing {place}; wait for it or end it")
     is_self = (other.pid, other.host) == (os.getpid(), socket.gethostname())
     who = "this process itself" if is_self else f"process {other.pid} on {other.host}"
-    return ConflictError(f"{place} is locked: {who} has been {other.doing} since {other.since}; wait for it or end it")
+    sign = "" if silent_s is None else f", and gave its last sign {silent_s:.0f} s ago"
+    return ConflictError(
+        f"{place} is locked: {who} has been {other.doing} since {other.since}{sign}; wait for it or end it"
+    )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from zvview.errors import ConflictError, NotZarrVectorsError, UnsupportedError
 from zvview.format import names
+from zvview.store.committing.finishing import settle
 from zvview.store.hierarchy import document_key, fingerprint, parse_document
 from zvview.store.index_view import IndexView, read_index
 from zvview.store.locking import StoreLock, hold_store, locked_path
@@ -99,6 +100,8 @@ class Remaking:
 def open_remaking(place: Place, doing: str, *, storage_options: Mapping[str, Any] | None = None) -> Iterator[Remaking]:
     """Lock the store at a place, for as long as the block runs, so that it can be replaced.
 
+    A commit that was interrupted in it is finished first, or dropped if it had not become final.
+
     Parameters
     ----------
     place : str, path, mapping or zarr store
@@ -125,6 +128,8 @@ def open_remaking(place: Place, doing: str, *, storage_options: Mapping[str, Any
                 "it to its address then"
             )
         with hold_store(source, doing) as lock:
+            if isinstance(source, FolderSource):
+                settle(source)
             state, files, empty_folders = _state_of(source)
             keys = tuple(source.list_keys("")) if files is None else files
             if ROOT_KEY not in keys:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from html import escape, unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -59,8 +61,13 @@ class Serving:
     missing: int = 404
     token: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    conditions: bool = False
     asked: list[str] = field(default_factory=list)
     address: str = ""
+
+
+def _etag(content: bytes | None) -> str:
+    return "" if content is None else f'"{hashlib.md5(content).hexdigest()}"'
 
 
 @contextlib.contextmanager
@@ -96,8 +103,13 @@ def serve(serving: Serving) -> Iterator[Serving]:
             content = self.rfile.read(int(self.headers["Content-Length"]))
             if key in serving.refuse:
                 return self._answer(serving.refuse[key])
+            there = serving.objects.get(key)
+            if serving.conditions and "If-None-Match" in self.headers and there is not None:
+                return self._answer(412)
+            if serving.conditions and self.headers.get("If-Match", _etag(there)) != _etag(there):
+                return self._answer(412)
             serving.objects[key] = content
-            return self._answer(200, headers={"ETag": '"1"'})
+            return self._answer(200, headers={"ETag": _etag(content) if serving.conditions else '"1"'})
 
         def do_POST(self) -> None:  # a bucket's DeleteObjects
             named = re.findall("<Key>(.*?)</Key>", self.rfile.read(int(self.headers["Content-Length"])).decode())
@@ -113,7 +125,8 @@ def serve(serving: Serving) -> Iterator[Serving]:
         def _deliver(self, body: bytes) -> None:
             wanted = self.headers.get("Range")
             if wanted is None or not serving.ranges:
-                return self._answer(200, body)
+                dated = {"ETag": _etag(body), "Last-Modified": formatdate(usegmt=True)} if serving.conditions else {}
+                return self._answer(200, body, dated)
             first, _, last = wanted.removeprefix("bytes=").partition("-")
             start = max(0, len(body) - int(last)) if not first else int(first)
             stop = len(body) if not first or not last else min(len(body), int(last) + 1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping, Sequence
+import threading
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from zarr.core.buffer import Buffer as ZarrBuffer
 from zarr.core.buffer import default_buffer_prototype
@@ -17,6 +19,21 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = ["MemorySink", "MemorySource"]
+
+
+class _Guard:
+    """What all sources of one mapping share: they agree when it was changed as one."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.changes = 0
+
+    def __reduce__(self) -> tuple[type[_Guard], tuple[()]]:
+        return _Guard, ()  # a copy of the mapping in another process is another one
+
+
+_guards: WeakValueDictionary[int, _Guard] = WeakValueDictionary()  # by identity of a mapping that a source holds
+_guards_lock = threading.Lock()
 
 
 class MemorySource:
@@ -38,6 +55,9 @@ class MemorySource:
 
     def __init__(self, held: MutableMapping[str, Any] | MemoryStore) -> None:
         self._objects = _mapping(held)
+        self._wrap = default_buffer_prototype().buffer.from_bytes if isinstance(held, MemoryStore) else bytes
+        with _guards_lock:
+            self._guard = _guards.setdefault(id(self._objects), _Guard())
         self.place = "memory"
         if isinstance(held, dict):  # other mappings may have to ask for their keys
             self._keys()
@@ -54,13 +74,48 @@ class MemorySource:
         return self.get_many(requests, cancel)
 
     def stamp(self) -> object:
-        """The root's document itself; None where there is none."""
-        return self._objects.get(ROOT_KEY)
+        """The root's document and how often :meth:`change` was called; None where there is no root.
+
+        It waits while there are changes under way, so that no read begins or ends among them.
+        """
+        with self._guard.lock:
+            root = self._objects.get(ROOT_KEY)
+            return None if root is None else (root, self._guard.changes)
+
+    def versions(self, keys: Sequence[str]) -> list[object]:
+        """Of each key what is another after its object was set again; None where there is none."""
+        check_keys(keys)
+        return [self._objects.get(key) for key in keys]
+
+    def change(self, changes: Mapping[str, bytes | None]) -> None:
+        """Set and remove objects as one: reads that tell by :meth:`stamp` what they rest on see all of it or nothing.
+
+        Parameters
+        ----------
+        changes : mapping of str to bytes or None
+            None for keys that shall be no more.
+        """
+        written = {key: self._wrap(data) for key, data in changes.items() if data is not None}
+        with self._guard.lock:
+            before = {key: self._objects.get(key) for key in changes}
+            self._guard.changes += 1
+            try:
+                self._set({**dict.fromkeys(changes), **written})
+            except BaseException:
+                self._set(before)
+                raise
 
     @property
     def mapping(self) -> MutableMapping[str, Any]:
         """The objects by key, as the caller holds them."""
         return self._objects
+
+    def _set(self, values: Mapping[str, Any]) -> None:
+        """Set objects; None removes."""
+        self._objects.update({key: value for key, value in values.items() if value is not None})
+        for key, value in values.items():
+            if value is None:
+                self._objects.pop(key, None)
 
     def list_names(self, path: str) -> list[str]:
         """See :meth:`zvview.store.places.source.Source.list_names`."""

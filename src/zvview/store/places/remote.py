@@ -5,10 +5,14 @@ at 20 ms latency (fsspec 412, through zarr's wrappers 428 and 416) and 840 ms at
 for all of them (``benchmarks/http_sources.py``). So the cleaner one: one client for http, s3 and gs, bound to no event
 loop, where fsspec leaves unclosed connections when a loop ends and needs a package for each scheme. How many requests
 a server takes, and which are made again, :mod:`zvview.store.places.pace` decides for all that is read.
+
+What a commit that was interrupted holds is laid over the cells, where a reader has been told to look for one, and for
+as long as it is there. A commit that begins later is not noticed: that would cost every wave a request.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
@@ -16,11 +20,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zvview.cancel import CancelToken
 from zvview.errors import InvalidInputError, UnreachableError, UnsupportedError
+from zvview.store.places.bucket import Bucket
 from zvview.store.places.http_index import read_index
 from zvview.store.places.io_loop import await_on_loop, gather_bounded, run_on_loop
 from zvview.store.places.pace import pace_of
+from zvview.store.places.pending import visible_keys, visible_names
+from zvview.store.places.redo_log import RedoLog
 from zvview.store.places.remote_config import CONNECT_S, connect
 from zvview.store.places.remote_errors import REFUSED, is_past_end, tell
+from zvview.store.places.remote_pending import RemotePending
 from zvview.store.places.source import ROOT_KEY, Request, check_keys, clip_range, folder_prefix, refuse_oversized
 
 if TYPE_CHECKING:
@@ -53,6 +61,8 @@ class RemoteSource:
         self._clients = {CONNECT_S: self._connect()}
         self._headers = dict((storage_options or {}).get("headers") or {})
         self._lists: bool | None = None if self._is_http else True
+        self._pending = RemotePending(self._ask)
+        self._changes = 0
         self._lock = threading.Lock()
 
     @property
@@ -84,6 +94,70 @@ class RemoteSource:
 
     def list_names(self, path: str) -> list[str]:
         """See :meth:`zvview.store.places.source.Source.list_names`."""
+        log = self._log()
+        return visible_names(self._list_names(path), path, log, self._list_keys)
+
+    def list_keys(self, path: str) -> list[str]:
+        """See :meth:`zvview.store.places.source.Source.list_keys`; on web servers one page per folder."""
+        log = self._log()
+        return visible_keys(self._list_keys(path), path, log)
+
+    def stat_many(self, keys: Sequence[str]) -> list[int | None]:
+        """See :meth:`zvview.store.places.source.Source.stat_many`."""
+        check_keys(keys)
+        log = self._log()
+        sizes = [None if found is None else int(found["size"]) for found in self._heads(keys)]
+        if log is None:
+            return sizes
+        return [
+            None if key in log.removed else log.staged[key].size if key in log.staged else size
+            for key, size in zip(keys, sizes, strict=True)
+        ]
+
+    def versions(self, keys: Sequence[str]) -> list[object]:
+        """Of each key what is another after its object was written again; None where there is none."""
+        check_keys(keys)
+        return [
+            None if found is None else found["e_tag"] or (found["last_modified"], found["size"])
+            for found in self._heads(keys)
+        ]
+
+    def stamp(self) -> object:
+        """How often the store was changed through this source; of what others change an address tells nothing."""
+        return self._changes
+
+    def note_change(self) -> None:
+        """Let open stores read again: what they know may be old from now on."""
+        self._changes += 1
+
+    def look_for_commit(self) -> None:
+        """Read from now on what a commit that was interrupted was to put in place, if there is one.
+
+        Raises
+        ------
+        DamagedError
+            Its log is not as it was written.
+        """
+        _run(self.place, self._pending.look())
+
+    def bucket(self) -> Bucket:
+        """The objects at the address, to be written.
+
+        Raises
+        ------
+        UnsupportedError
+            A web server.
+        """
+        if self._is_http:
+            raise UnsupportedError(
+                f"{self.place}: web servers are read only; copy the store, edit the copy, and copy it back"
+            )
+        return Bucket(self.place, self._connect(retries=3))
+
+    def close(self) -> None:
+        """Connections close with the client when the source goes."""
+
+    def _list_names(self, path: str) -> list[str]:
         prefix = folder_prefix(path)
         self._refuse_unlisted()
         if self._is_http:
@@ -92,8 +166,7 @@ class RemoteSource:
         paths = [*found["common_prefixes"], *(entry["path"] for entry in found["objects"])]
         return sorted({path.rstrip("/")[len(prefix) :] for path in paths} - {""})
 
-    def list_keys(self, path: str) -> list[str]:
-        """See :meth:`zvview.store.places.source.Source.list_keys`; on web servers one page per folder."""
+    def _list_keys(self, path: str) -> list[str]:
         prefix = folder_prefix(path)
         self._refuse_unlisted()
         if not self._is_http:
@@ -106,14 +179,6 @@ class RemoteSource:
             folders += [folder + name for name in names if name.endswith("/")]
         return sorted(keys)
 
-    def stat_many(self, keys: Sequence[str]) -> list[int | None]:
-        """See :meth:`zvview.store.places.source.Source.stat_many`."""
-        check_keys(keys)
-        return _run(self.place, gather_bounded([partial(self._size, key) for key in keys]))
-
-    def close(self) -> None:
-        """Connections close with the client when the source goes."""
-
     def _index(self, prefix: str) -> list[str]:
         return read_index(f"{self.place}/{prefix}".rstrip("/"), self._headers) or []
 
@@ -123,6 +188,19 @@ class RemoteSource:
 
     async def _wave(self, requests: Sequence[Request]) -> list[Buffer | None]:
         check_keys([key for key, _ in requests])
+        if self._pending.bundle is None:
+            return await self._get_wave(requests)
+        answers, bundle = await asyncio.gather(self._get_wave(requests), self._pending.look())
+        if bundle is None:  # what it covered is in its place now, and was not before
+            return await self._get_wave(requests)
+        return [bundle.lay_over(*request, answer) for request, answer in zip(requests, answers, strict=True)]
+
+    def _log(self) -> RedoLog | None:
+        """The log of the commit that is pending, None where none is."""
+        bundle = None if self._pending.bundle is None else _run(self.place, self._pending.look())
+        return None if bundle is None else bundle.log
+
+    async def _get_wave(self, requests: Sequence[Request]) -> list[Buffer | None]:
         refused: list[str] = []
         answers = await gather_bounded(
             [partial(self._get, i, key, span, refused) for i, (key, span) in enumerate(requests)]
@@ -161,11 +239,14 @@ class RemoteSource:
             self._clients[connect_s] = self._connect(connect_s=connect_s)
         return self._clients[connect_s]
 
-    async def _size(self, key: str) -> int | None:
+    def _heads(self, keys: Sequence[str]) -> list[Mapping[str, Any] | None]:
+        return _run(self.place, gather_bounded([partial(self._head, key) for key in keys]))
+
+    async def _head(self, key: str) -> Mapping[str, Any] | None:
         from obstore.exceptions import PermissionDeniedError
 
         try:
-            return int((await self._ask(lambda store: store.head_async(key)))["size"])
+            return await self._ask(lambda store: store.head_async(key))
         except (FileNotFoundError, PermissionDeniedError):
             return None
 
