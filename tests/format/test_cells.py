@@ -129,3 +129,29 @@ def test_a_cell_keeps_its_first_fault() -> None:
         faults.check()
     assert caught.value.cells == (1, 2)
     assert faults.bad.tolist() == [False, True, True]
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32), share=st.floats(0.6, 1), size=st.sampled_from([25, 33, 41]), flip=st.booleans())
+def test_many_counted_rows_are_found_as_a_walk_finds_them(seed: int, share: float, size: int, flip: bool) -> None:
+    rng = np.random.default_rng(seed)
+    records = np.where(rng.random(800) < share, 0, rng.integers(1, 5, 800))
+    sizes = 4 + size * records
+    rows = [
+        np.concatenate((np.array([n], "<u4").view(np.uint8), rng.choice(9, size * n).astype(np.uint8)))
+        for n in records.tolist()
+    ]
+    cell = join_rows(np.concatenate(rows), sizes)
+    if flip:
+        cell[int(rng.integers(0, len(cell)))] ^= 1 << int(rng.integers(0, 8))
+    try:
+        table = split_rows(cell)
+    except DamagedError:
+        assert flip
+        return
+    place = 4
+    for start, length in zip(table.starts.tolist(), table.sizes.tolist(), strict=True):
+        assert start == place + 4
+        assert length == int(cell[place : place + 4].view("<u4")[0])
+        place = start + length
+    assert place == len(cell)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from zvview.errors import DamagedError
-from zvview.pyramid.block_borders import Border, CrossingLinks, link_blocks
+from zvview.pyramid.block_borders import Border, link_blocks
+from zvview.store.patching.link_runs import CrossingLinks
 
 NONE = CrossingLinks(np.empty((0, 2, 2), np.int64), np.empty((0, 2), np.int64), {"w": np.empty(0)})
 

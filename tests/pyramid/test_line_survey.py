@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from zvview.pyramid.line_survey import Survey, join_surveys, survey_lines
+from zvview.pyramid.line_survey import Survey, changed_objects, join_surveys, survey_lines
 from zvview.pyramid.object_choice import rank_objects
 
 SPACE = np.ones(2, bool)
@@ -90,3 +90,32 @@ def test_vertices_astray_count_in_the_first_chunk() -> None:
     shapes = {"bin_shape": np.full(2, 2.0), "is_space": SPACE, "unit": 1.0}
     found = survey_lines(positions, one, np.array([[0, 1]]), places, mine, ids=np.array([5]), ranks=one[:1], **shapes)
     assert (found.ids.tolist(), found.counts.tolist(), found.lengths.tolist()) == ([5], [2], [8])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([1, 2**61]), st.booleans())
+def test_changed_objects_are_those_of_which_an_entry_differs(seed: int, scale: int, asks_for_lengths: bool) -> None:
+    columns = ("counts", "lengths") if asks_for_lengths else ("counts",)
+    rng = np.random.default_rng(seed)
+    before, after = (_random_survey(np.random.default_rng(s), scale) for s in rng.integers(0, 2**32, 2))
+    tables = [_entries(survey, columns) for survey in (before, after)]
+    expected = sorted({entry[1] for entry in tables[0] ^ tables[1]})
+    assert changed_objects(before, after, columns).tolist() == expected
+    assert changed_objects(before, before, columns).tolist() == []
+
+
+def _random_survey(rng: np.random.Generator, scale: int) -> Survey:
+    """Of up to four chunks, with few different ids and values, so that many entries of two of them agree."""
+    chunks = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])[rng.random(4) < 0.7]
+    ids = [np.flatnonzero(rng.random(6) < 0.6) - 3 for _ in chunks]
+    first = np.append(0, np.cumsum([len(i) for i in ids])).astype(np.int64)
+    total = int(first[-1])
+    counts, lengths = rng.integers(0, 2, (2, total))
+    every = np.concatenate([np.empty(0, np.int64), *ids]) * scale
+    return Survey(chunks, first, every, counts, lengths, np.zeros(total, bool))
+
+
+def _entries(survey: Survey, columns: tuple[str, ...]) -> set[tuple[object, ...]]:
+    chunk = np.repeat(survey.chunks, np.diff(survey.first), axis=0).tolist()
+    values = zip(*(getattr(survey, name).tolist() for name in columns), strict=True)
+    return {(tuple(c), i, *v) for c, i, v in zip(chunk, survey.ids.tolist(), values, strict=True)}

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zvview
-from zvview.pyramid.piece_counts import count_pieces, read_outline
+from zvview.pyramid.piece_counts import count_pieces
+from zvview.store.reading.outline import read_outline
 from zvview.testing import make_batch
 
 
@@ -40,6 +41,7 @@ def test_counts_are_those_of_the_vertices(seed: int, share: float) -> None:
 
 def test_outlines_have_as_many_rows_as_their_chunks() -> None:
     level = make_store(3).level(0)
-    outline = read_outline(level._reader, level.chunks)
+    outline, is_tiled = read_outline(level._reader, level.chunks)
+    assert is_tiled
     np.testing.assert_array_equal(np.diff(outline.stored_first), level.chunk_vertex_counts)
     assert not len(outline.positions)

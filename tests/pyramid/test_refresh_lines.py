@@ -199,6 +199,8 @@ def test_far_chunks_are_neither_read_nor_written() -> None:
     assert far_cells(source.keys | set(done.changes), chunks) == []
     surveys = [key for key in done.changes if key.startswith("zvview/surveys/") and "/c/" in key]
     assert 0 < len(surveys) <= 2 * 6
+    kept = {key for key in place if key.startswith("zvview/surveys/") and "/c/" in key}
+    assert len(kept & source.keys) <= 2 * 6 < len(kept)
     assert_refresh_is_rebuild(place, chunks)
 
 

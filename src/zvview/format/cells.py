@@ -9,6 +9,7 @@ mean is the business of :mod:`~zvview.format.fragments`, :mod:`~zvview.format.ma
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -45,6 +46,8 @@ and sums of a few coordinates below it cannot overflow int64."""
 _UINT32_MAX = (1 << 32) - 1
 _HEADER = struct.Struct("<II")
 _UINT32 = struct.Struct("<I")
+_MANY_ROWS, _SPARSE_ROW = 512, 24  # fewer rows are walked, and such of more bytes each
+_MOST_SIFTINGS = 5  # of places that may begin a row: a chunk coordinate of 4 looks like a row of no records
 
 
 class Faults:
@@ -219,6 +222,10 @@ def _row_places(buffer: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
         lengths = anywhere(buffer, "<u4")[4::stride][:count]
         if bool((lengths == stride - 4).all()):
             return 4 + stride * np.arange(count + 1)
+    if count >= _MANY_ROWS and len(buffer) < _SPARSE_ROW * count:
+        counted = _find_counted(buffer, count)
+        if counted is not None:
+            return counted
     # Other lengths are a chain, each telling where the next one lies. This walk takes 75 ns a row; numcodecs' one in C
     # takes longer, because it makes an object of every row.
     read_uint32, data, place, places = _UINT32.unpack_from, buffer.data, 4, [4]
@@ -232,6 +239,52 @@ def _row_places(buffer: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
             "row cell", found="a row that runs past the end", expected="whole rows", cells=(0,)
         ) from error
     return np.array(places, np.int64)
+
+
+def _find_counted(buffer: NDArray[np.uint8], count: int) -> NDArray[np.int64] | None:
+    """As :func:`_row_places` where each row is uint32 n and n records of one size: manifests. None where some are not.
+
+    Where the two first numbers fit each other a row may begin, if one may begin behind it. Nearly all such places are
+    rows; the chain is followed from one stretch of them to the next. That takes half to a fifth of a walk.
+    """
+    bare = buffer[4 : 4 + (len(buffer) - 4) // 8 * 8].view("<u8") != 4  # rows of no records
+    start = 4 + 8 * int(np.argmax(bare))
+    length, number = (int(n) for n in buffer[start : start + 8].view("<u4"))
+    if not number or length <= 4 or (length - 4) % number:
+        return None
+    size = (length - 4) // number
+    last = len(buffer) - 8
+    low, high = buffer[4 : last + 1], buffer[8 : last + 5]
+    fits = low == high * np.uint8(size & 0xFF) + np.uint8(4)
+    for byte in (2, 3, 6, 7):
+        fits &= buffer[4 + byte : last + 1 + byte] == 0
+    at = np.flatnonzero(fits) + 4
+    words = anywhere(buffer, "<u4")
+    lengths = words[at].astype(np.int64)
+    is_exact = lengths == 4 + size * words[at + 4].astype(np.int64)
+    at, after = at[is_exact], (at + 4 + lengths)[is_exact]
+    is_place = np.zeros(len(buffer) + 1, np.bool_)
+    for _ in range(_MOST_SIFTINGS):
+        is_place[:] = False
+        is_place[at] = is_place[len(buffer)] = True
+        leads_on = (after <= len(buffer)) & is_place[np.minimum(after, len(buffer))]
+        if leads_on.all():
+            break
+        at, after = at[leads_on], after[leads_on]
+    breaks = np.flatnonzero(after[:-1] != at[1:]).tolist()
+    if not len(at) or at[0] != 4 or len(breaks) > len(at) // 8:
+        return None
+    breaks.append(len(at) - 1)
+    parts, row = [], 0
+    while True:
+        stop = breaks[bisect_left(breaks, row)]
+        parts.append(at[row : stop + 1])
+        place = int(after[stop])
+        row = int(np.searchsorted(at, place))
+        if row == len(at) or at[row] != place:
+            break
+    places = np.append(np.concatenate(parts), place)
+    return places if len(places) == count + 1 else None
 
 
 def join_rows(buffer: NDArray[np.uint8], sizes: NDArray[np.int64]) -> NDArray[np.uint8]:

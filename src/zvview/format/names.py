@@ -41,6 +41,19 @@ OBJECT_IDS: Final = "object_ids"
 OBJECT_ATTRIBUTES: Final = "object_attributes"
 GROUPS: Final = "groups"
 GROUP_ATTRIBUTES: Final = "group_attributes"
+LEVEL_FAMILIES: Final = (
+    VERTICES,
+    VERTEX_FRAGMENTS,
+    VERTEX_ATTRIBUTES,
+    FRAGMENT_ATTRIBUTES,
+    LINKS,
+    LINK_FRAGMENTS,
+    LINK_ATTRIBUTES,
+    OBJECT_INDEX,
+    OBJECT_ATTRIBUTES,
+    GROUPS,
+    GROUP_ATTRIBUTES,
+)
 
 # names of fragment attributes that tell the owner (7.2)
 OBJECT_ID: Final = "object_id"
@@ -122,6 +135,9 @@ ALIASES_07: Final = {
     GROUP_ATTRIBUTES: ("group_attributes", "groupings_attributes"),
 }
 LEVEL_PREFIX_07: Final = "resolution_"
+
+# in the level's metadata, where zvview made it: by what parameters
+LEVEL_DESIGN: Final = "zvview_pyramid"
 
 # zvview's own index (a Zarr group at the root)
 INDEX: Final = "zvview"

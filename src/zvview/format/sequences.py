@@ -1,4 +1,4 @@
-"""Two steps that all flat arrays of ragged rows need: where each begins, and which numbers occur."""
+"""Three steps that flat arrays of ragged rows need: where each begins, and which numbers occur."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["distinct", "offsets_of"]
+__all__ = ["distinct", "is_among", "offsets_of"]
 
 
 def offsets_of(counts: ArrayLike) -> NDArray[np.int64]:
@@ -28,3 +28,12 @@ def distinct(values: NDArray[Any]) -> NDArray[Any]:
     is_first = np.ones(len(ordered), bool)
     np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
     return ordered[is_first]
+
+
+def is_among(values: NDArray[np.int64], some: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each value, (n,), is one of `some` ascending ones, which are few: ``numpy.isin`` sorts all values."""
+    out = np.zeros(len(values), np.bool_)
+    if len(some):
+        near = np.flatnonzero((values >= some[0]) & (values <= some[-1]))
+        out[near] = some[np.searchsorted(some, values[near])] == values[near]
+    return out

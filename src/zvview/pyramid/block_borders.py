@@ -14,32 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.errors import DamagedError
-from zvview.format.grid import ChunkTable, sort_chunks
-from zvview.format.links import file_links
-from zvview.format.sequences import distinct, offsets_of
-from zvview.store.writing.runs import LinkRun, Run
+from zvview.format.grid import ChunkTable
+from zvview.format.sequences import distinct
+from zvview.store.patching.link_runs import CrossingLinks
 
-__all__ = ["Border", "CrossingLinks", "link_blocks", "make_link_run"]
+__all__ = ["Border", "link_blocks"]
 
 Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CrossingLinks:
-    """Links between chunks of the level that is made.
-
-    Attributes
-    ----------
-    chunks : (n, 2, D) int64
-        Of both nodes, as coordinates.
-    rows : (n, 2) int64
-        Of both nodes in their chunks.
-    columns : mapping of str to (n,) or (n, C)
-    """
-
-    chunks: Ints
-    rows: Ints
-    columns: Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,43 +92,6 @@ def link_blocks(borders: Sequence[Border]) -> CrossingLinks | None:
     order = np.lexsort((*rows.T, *chunks.reshape(len(rows), -1).T))
     columns = {name: np.concatenate([p.columns[name] for p in parts])[order] for name in parts[0].columns}
     return CrossingLinks(chunks[order], rows[order], columns)
-
-
-def make_link_run(links: CrossingLinks, like: Run) -> Run:
-    """Links as a run of a level, without vertices; it must come before all other runs, each chunk being in one of them.
-
-    Parameters
-    ----------
-    links : CrossingLinks
-    like : Run
-        Another run of the level, for the columns that it has.
-    """
-    segments = file_links(links.chunks, links.rows)
-    counts = np.concatenate([s.counts for s in segments])
-    order = np.concatenate([s.order for s in segments])
-    filed = LinkRun(
-        offsets=np.stack([s.offsets for s in segments]),
-        cells=offsets_of([len(s.coords) for s in segments]),
-        sources=np.concatenate([s.coords for s in segments]),
-        first=offsets_of(counts),
-        loose=np.zeros(len(counts), np.int64),
-        records=np.concatenate([s.rows for s in segments]),
-        columns={name: values.take(order, axis=0) for name, values in links.columns.items()},
-    )
-    chunks = sort_chunks(links.chunks.reshape(-1, links.chunks.shape[2]))
-    nothing = np.zeros(len(chunks) + 1, np.int64)
-    none = np.empty(0, np.int64)
-    return Run(
-        chunks=chunks,
-        rows=nothing,
-        fragments=nothing,
-        counts=none,
-        positions=np.array(like.positions[:0]),
-        columns={name: np.array(values[:0]) for name, values in like.columns.items()},
-        objects=None if like.objects is None else none,
-        fragment_links=none,
-        links=filed,
-    )
 
 
 def _near_to(border: Border, is_far: NDArray[np.bool_]) -> Ints:

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from zvview.format import names
 from zvview.format.metadata import RootMetadata
-from zvview.pyramid.design import LEVEL_KEY, LevelDesign
+from zvview.pyramid.design import LevelDesign
 from zvview.pyramid.kind import Coarsened
+from zvview.store.patching.cell_patch import compressors_of
 from zvview.store.writing.level import LevelPlan
 from zvview.store.writing.partition import Tiling
 from zvview.store.writing.runs import Run
 
-__all__ = ["codecs_of", "count_objects", "plan_level", "share_of"]
+__all__ = ["count_objects", "plan_level", "share_of"]
 
 
 def plan_level(
@@ -48,14 +50,14 @@ def plan_level(
         tiling,
         root.lo,
         root.hi,
-        codecs=codecs_of(like),
+        codecs=compressors_of(like),
         shards=shards,
         root_chunk_shape=tuple(root.chunk_shape.tolist()),
         parent_level=design.level - 1,
         coarsening_method=design.method,
         object_sparsity=sparsity,
         inherited_num_objects=num_objects,
-        more={LEVEL_KEY: design.document()},
+        more={names.LEVEL_DESIGN: design.document()},
     )
 
 
@@ -71,11 +73,3 @@ def count_objects(runs: Sequence[Run], coarsened: Coarsened) -> int:
 def share_of(kept: int, before: int) -> float:
     """The ``object_sparsity`` of a level with `kept` of `before` objects: above 0, at most 1."""
     return 1.0 if not before else max(1, min(kept, before)) / before
-
-
-def codecs_of(array: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Compressors of the cells of a grid array."""
-    codecs = list(array["codecs"])
-    if codecs and codecs[0].get("name") == "sharding_indexed":
-        codecs = list(codecs[0]["configuration"]["codecs"])
-    return [dict(codec) for codec in codecs if codec.get("name") != "vlen-bytes"]

@@ -19,13 +19,13 @@ from zvview.errors import UnsupportedError
 from zvview.format import documents, names
 from zvview.format.grid import ChunkTable
 from zvview.format.links import LinkSegment, anchor_chunks, encode_links, format_delta, format_offsets
-from zvview.pyramid.coarse_plan import codecs_of
 from zvview.pyramid.design import LevelDesign
 from zvview.pyramid.nearest import load_trees
 from zvview.pyramid.parents import PairSetting, ParentRun, find_parents
 from zvview.pyramid.parts import chunk_blocks
 from zvview.pyramid.scratch import Scratch
 from zvview.pyramid.stage import Stage
+from zvview.store.patching.cell_patch import compressors_of
 from zvview.store.store import Store
 from zvview.store.writing.grid_cells import GridCells, Putter
 from zvview.store.writing.level import SHARD_ABOVE_CELLS
@@ -173,7 +173,7 @@ def _open_grid(putter: Putter, level: int, vertices: Mapping[str, Any], cells: i
         shards = vertices["chunk_grid"]["configuration"]["chunk_shape"]
     elif cells > SHARD_ABOVE_CELLS:
         shards = [max(2, int(_SHARD_CELLS ** (1 / len(shape)) + 1e-9))] * len(shape)
-    return GridCells(putter, str(level), origin, shape, codecs_of(vertices), shards)
+    return GridCells(putter, str(level), origin, shape, compressors_of(vertices), shards)
 
 
 def _write_family(

@@ -15,10 +15,7 @@ from zvview.format.metadata import LevelMetadata
 from zvview.format.values import as_mapping, as_str, wrong
 from zvview.geometry.arguments import as_array, as_list
 
-__all__ = ["LEVEL_KEY", "LevelDesign", "PyramidOptions"]
-
-LEVEL_KEY = "zvview_pyramid"
-"""Key of ``zarr_vectors_level`` under which a level's parameters lie."""
+__all__ = ["LevelDesign", "PyramidOptions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +145,7 @@ class LevelDesign:
         """
         part = f"metadata of level {metadata.level}"
         own = as_mapping(metadata.raw.get(names.LEVEL), part, names.LEVEL)
-        kept = as_mapping(own.get(LEVEL_KEY), part, LEVEL_KEY)
+        kept = as_mapping(own.get(names.LEVEL_DESIGN), part, names.LEVEL_DESIGN)
         bins = kept.get("bin_shape")
         ndim = len(metadata.chunk_shape)
         if not isinstance(bins, list) or len(bins) != ndim or not all(type(b) in (int, float) and b > 0 for b in bins):

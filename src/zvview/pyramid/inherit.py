@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.format.attributes import AttributeMetadata
 from zvview.store.level import Level
-from zvview.store.writing.kept_columns import KeptColumns
+from zvview.store.patching.columns import describe_columns
 from zvview.store.writing.level import LevelContent
 from zvview.store.writing.objects import GroupContent
 from zvview.store.writing.runs import Run
@@ -36,25 +34,12 @@ def inherit(fine: Level, runs: Sequence[Run]) -> LevelContent:
     ids = np.sort(known) if known is not None and has_owners else None
     return LevelContent(
         runs,
-        KeptColumns(_vertex_columns(fine, runs[0])),
-        KeptColumns(_link_columns(runs)),
+        *describe_columns(fine, runs),
         ids,
         None if ids is None else _object_attributes(fine),
         {},
         None if ids is None else _groups(fine),
     )
-
-
-def _vertex_columns(fine: Level, run: Run) -> dict[str, AttributeMetadata]:
-    """As in the finer level, with the width that the rows have: what is declared may be wrong (7.1)."""
-    known = fine.attributes
-    return {name: replace(known[name], row_shape=rows.shape[1:]) for name, rows in run.columns.items()}
-
-
-def _link_columns(runs: Sequence[Run]) -> dict[str, AttributeMetadata]:
-    links = next((run.links for run in runs if run.links is not None and len(run.links.records)), None)
-    columns = {} if links is None else links.columns
-    return {name: AttributeMetadata(name, rows.dtype, rows.shape[1:]) for name, rows in columns.items()}
 
 
 def _object_attributes(fine: Level) -> Callable[[NDArray[np.int64]], dict[str, NDArray[Any]]]:

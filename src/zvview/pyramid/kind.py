@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.pyramid.design import LevelDesign, PyramidOptions
+from zvview.pyramid.length_classes import LengthClasses
 from zvview.pyramid.line_survey import Survey
 from zvview.pyramid.scratch import Scratch
 from zvview.store.level import Level
@@ -84,12 +85,14 @@ class Coarsened:
     object_ids : (n,) int64, optional
         Objects that are kept, ascending; None: those that own fragments of the runs (points), or no objects at all.
     survey : Survey, optional
+    classes : LengthClasses, optional
         What the choice of objects was made from; kept in the store for a refresh.
     """
 
     runs: Sequence[str]
     object_ids: NDArray[np.int64] | None = None
     survey: Survey | None = None
+    classes: LengthClasses | None = None
 
 
 class Kind(Protocol):

@@ -18,7 +18,7 @@ from zvview.format.sequences import distinct, offsets_of
 from zvview.pyramid.passes import Places, Segments, find_passes, measure_lengths
 from zvview.store.writing.sorting import invert, rank_rows, run_starts
 
-__all__ = ["Survey", "join_surveys", "survey_lines"]
+__all__ = ["Survey", "changed_objects", "join_surveys", "survey_lines"]
 
 Ints = NDArray[np.int64]
 
@@ -94,6 +94,29 @@ def join_surveys(parts: Sequence[Survey]) -> Survey:
 
     winners = np.concatenate([part.is_winner for part in parts])[entries]
     return Survey(chunks[order], first, joined("ids"), joined("counts"), joined("lengths"), winners)
+
+
+def changed_objects(before: Survey, after: Survey, columns: Sequence[str]) -> Ints:
+    """Objects, ascending, that a chunk holds in one of two surveys only, or of which `columns` tell another thing."""
+    table = ChunkTable.of(np.concatenate((before.chunks, after.chunks)))
+    ids = np.concatenate((before.ids, after.ids))
+    low, span = (int(ids.min()), int(ids.max()) - int(ids.min()) + 1) if len(ids) else (0, 1)
+    if span * max(1, len(table)) < 1 << 62:
+        ids = ids - low
+    else:
+        known = distinct(ids)
+        ids, span = np.searchsorted(known, ids), len(known)
+    chunks = np.concatenate([np.repeat(table.find(s.chunks), np.diff(s.first)) for s in (before, after)])
+    old, new = np.split(chunks * span + ids, [len(before.ids)])  # ascending, as chunks are, and ids in each of them
+    at, is_known = _find_among(old, new)
+    a, b = at[is_known], np.flatnonzero(is_known)
+    differs = np.zeros(len(a), bool)
+    for name in columns:
+        differs |= getattr(before, name)[a] != getattr(after, name)[b]
+    is_gone = np.ones(len(old), bool)
+    is_gone[a] = False
+    found: Ints = distinct(np.concatenate((before.ids[is_gone], after.ids[~is_known], after.ids[b[differs]])))
+    return found
 
 
 def survey_lines(

@@ -16,23 +16,24 @@ from numpy.typing import NDArray
 
 from zvview.errors import InvalidInputError
 from zvview.format.grid import locate_chunks
+from zvview.format.sequences import distinct
 from zvview.geometry.batches import Polylines
 from zvview.pyramid.design import LevelDesign, PyramidOptions
 from zvview.pyramid.kind import Coarsened, Job, TaskContext
+from zvview.pyramid.length_classes import LengthClasses
 from zvview.pyramid.line_design import SIMPLIFY, SPARSITY, LineRules, design_lines
 from zvview.pyramid.line_geometry import simplify_lines
 from zvview.pyramid.line_sample import find_owners
 from zvview.pyramid.line_survey import Survey, join_surveys, survey_lines
 from zvview.pyramid.object_choice import ALL, choose_objects, hash_objects, rank_objects
 from zvview.pyramid.parts import PART_BYTES, chunk_blocks, row_bytes
-from zvview.pyramid.piece_counts import count_pieces
+from zvview.pyramid.piece_counts import count_pieces, count_present
 from zvview.store.level import Level
 from zvview.store.writing.intake import Intake
 
 __all__ = [
     "LinesKind",
     "choose_lines",
-    "order_keys",
     "parents_of",
     "present_ids",
     "simplify",
@@ -75,7 +76,10 @@ class LinesKind:
         survey = survey_chunks(job, fine.chunks, self.part_bytes)
         ids = choose_lines(job, survey)
         names, absent = simplify(job, ids, self.part_bytes)
-        return Coarsened(names, ids[~np.isin(ids, absent)] if len(absent) else ids, survey)
+        kept = ids[~np.isin(ids, absent)] if len(absent) else ids
+        rules = LineRules.parse(job.design.parameters)
+        classes = LengthClasses.of(survey, rules.seed) if survey is not None and rules.threshold < ALL else None
+        return Coarsened(names, kept, survey, classes)
 
 
 def present_ids(level: Level) -> NDArray[np.int64]:
@@ -112,15 +116,15 @@ def choose_lines(job: Job, survey: Survey | None) -> NDArray[np.int64]:
 def simplify(job: Job, ids: NDArray[np.int64], part_bytes: int = PART_BYTES) -> tuple[list[str], NDArray[np.int64]]:
     """Simplify objects of the finer level; gives the names of the runs in order, and ids of which it holds nothing."""
     fine = job.fine
-    of_each = fine.vertex_count * row_bytes(fine) / max(1, len(present_ids(fine)))
-    order = np.lexsort((ids, *order_keys(fine, job.design, ids).T[::-1]))
+    of_each = fine.vertex_count * row_bytes(fine) / max(1, count_present(fine) or 0)
+    order = np.lexsort((ids, *_order_keys(fine, job.design, ids).T[::-1]))
     most = max(1, int(part_bytes / max(1, of_each)))
     parts = np.array_split(ids[order], -(-len(ids) // most)) if len(ids) else []
     done = job.run_all(simplify_part, parts)
     return [name for name, _ in done], np.concatenate([ids[:0], *(absent for _, absent in done)])
 
 
-def order_keys(fine: Level, design: LevelDesign, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+def _order_keys(fine: Level, design: LevelDesign, ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """The level's chunk that each object begins in, (n, D): by it, then by id, fragments of a chunk are in order."""
     return parents_of(fine, design, fine.first_chunks(ids))
 
@@ -141,7 +145,7 @@ def survey_part(context: TaskContext, chunks: NDArray[np.int64]) -> Survey:
     rules = LineRules.parse(design.parameters)
     batch = fine.read_chunks(chunks, [])
     assert isinstance(batch, Polylines)
-    ids, owners = find_owners(batch, present_ids(fine))
+    ids, owners = find_owners(batch, _known_owners(fine, batch))
     survey = survey_lines(
         batch.positions,
         owners,
@@ -155,6 +159,16 @@ def survey_part(context: TaskContext, chunks: NDArray[np.int64]) -> Survey:
         ranks=rank_objects(hash_objects(ids, rules.seed)),
     )
     return survey if design.level == 1 else survey.without_counts()
+
+
+def _known_owners(fine: Level, batch: Polylines) -> NDArray[np.int64]:
+    """Ids of the objects of a batch, ascending, without what stands for none and for several."""
+    objects = fine._reader.objects
+    if batch.object_ids is None or objects is None:
+        return np.empty(0, np.int64)
+    given = distinct(batch.object_ids)
+    known: NDArray[np.int64] = given[objects.find_rows(given) >= 0]
+    return known
 
 
 def simplify_part(context: TaskContext, ids: NDArray[np.int64]) -> tuple[str, NDArray[np.int64]]:

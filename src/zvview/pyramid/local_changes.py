@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zvview.format import names
 from zvview.format.grid import ChunkTable, sort_chunks
-from zvview.pyramid.block_borders import Border, CrossingLinks, link_blocks, make_link_run
+from zvview.pyramid.block_borders import Border, link_blocks
 from zvview.pyramid.kind import Job
 from zvview.pyramid.mesh_changes import redo_mesh
 from zvview.pyramid.parts import chunk_blocks
 from zvview.pyramid.points import thin_part
 from zvview.pyramid.trees import thin_block, threshold_of
 from zvview.store.level import Level
+from zvview.store.patching.link_runs import CrossingLinks, make_link_run
+from zvview.store.patching.replacement import Replacement
 from zvview.store.writing.runs import Run
 
-__all__ = ["Redone", "redo_chunks"]
+__all__ = ["redo_chunks"]
 
 _POINT_BYTES, _TREE_BYTES = 48 << 20, 16 << 20  # of the finer level that a task reads
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Redone:
-    """Chunks of a coarser level that were made again.
-
-    Attributes
-    ----------
-    chunks : (n, D) int64
-        In numeric order; those of which no run holds anything are empty now.
-    runs : sequence of Run
-        All that these chunks hold.
-    between : Run or None
-        Links between them, and between them and other chunks.
-    ranks : (p,) int64 or None
-        Lines: place in its object of each piece of the level as it was, in the order of its manifests; of pieces in the
-        chunks the value is not looked at.
-    """
-
-    chunks: NDArray[np.int64]
-    runs: Sequence[Run]
-    between: Run | None = None
-    ranks: NDArray[np.int64] | None = None
-
-
-def redo_chunks(kind: str, job: Job, old: Level, touched: NDArray[np.int64]) -> Redone | None:
+def redo_chunks(kind: str, job: Job, old: Level, touched: NDArray[np.int64]) -> Replacement | None:
     """Make those chunks of a coarser level again that an edit of `touched` chunks of the finer one may change.
 
     Parameters
@@ -61,21 +40,21 @@ def redo_chunks(kind: str, job: Job, old: Level, touched: NDArray[np.int64]) -> 
 
     Returns
     -------
-    Redone or None
+    Replacement or None
         None where the level cannot be told chunk by chunk, and must be made again as a whole.
     """
     redo = _REDO.get(kind)
     return None if redo is None else redo(job, old, touched)
 
 
-def _redo_points(job: Job, old: Level, touched: NDArray[np.int64]) -> Redone:
+def _redo_points(job: Job, old: Level, touched: NDArray[np.int64]) -> Replacement:
     chunks = _parents(job, touched)
     blocks = chunk_blocks(job.fine, job.design.chunk_shape, _POINT_BYTES, _below(job, chunks))
     done = job.run_all(thin_part, list(enumerate(blocks)))
-    return Redone(chunks, [job.scratch.load(name) for name in done if name is not None])
+    return Replacement(chunks, [job.scratch.load(name) for name in done if name is not None])
 
 
-def _redo_trees(job: Job, old: Level, touched: NDArray[np.int64]) -> Redone | None:
+def _redo_trees(job: Job, old: Level, touched: NDArray[np.int64]) -> Replacement | None:
     """Chunks of trees and graphs depend on the links that leave them, and so on who their neighbours are.
 
     Neighbours that an edit took away are known from the links of the level as it was: nodes next to a chunk's border
@@ -100,15 +79,15 @@ def _redo_trees(job: Job, old: Level, touched: NDArray[np.int64]) -> Redone | No
     seen = ChunkTable.of(np.concatenate((chunks, around)))
     links = link_blocks([_restrict(job.scratch.load(border), seen) for _, border in done]) if done else None
     links = None if links is None else _touching(links, ChunkTable.of(chunks))
-    return Redone(chunks, runs, None if links is None else make_link_run(links, runs[0]))
+    return Replacement(chunks, runs, None if links is None else make_link_run(links, runs[0]))
 
 
-def _redo_mesh(job: Job, old: Level, touched: NDArray[np.int64]) -> Redone | None:
+def _redo_mesh(job: Job, old: Level, touched: NDArray[np.int64]) -> Replacement | None:
     redone = redo_mesh(job, old, touched)
-    return None if redone is None else Redone(*redone)
+    return None if redone is None else Replacement(*redone)
 
 
-_REDO: Mapping[str, Callable[[Job, Level, NDArray[np.int64]], Redone | None]] = {
+_REDO: Mapping[str, Callable[[Job, Level, NDArray[np.int64]], Replacement | None]] = {
     names.POINT_CLOUD: _redo_points,
     names.SKELETON: _redo_trees,
     names.GRAPH: _redo_trees,

@@ -47,8 +47,8 @@ def redo_mesh(
     Returns
     -------
     chunks, runs, between
-        As :class:`zvview.pyramid.local_changes.Redone` has them; or None where the level must be made as a whole, or
-        might as well be.
+        As :class:`~zvview.store.patching.replacement.Replacement` has them; or None where the level must be made as
+        a whole, or might as well be.
     """
     fine, design = job.fine, job.design
     if not design.parameters.get(KEEPS_BLOCKS):

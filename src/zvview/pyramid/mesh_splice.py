@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.format.grid import ChunkTable, locate_chunks, sort_chunks
-from zvview.pyramid.block_borders import CrossingLinks, make_link_run
 from zvview.pyramid.kind import Job
 from zvview.pyramid.mesh_passes import moved_blocks
 from zvview.pyramid.mesh_pieces import corner_keys
 from zvview.pyramid.stored_mesh import StoredFaces, StoredVertices, read_faces
 from zvview.pyramid.surfaces import Surface
 from zvview.store.level import Level
+from zvview.store.patching.link_runs import CrossingLinks, make_link_run
 from zvview.store.writing.intake import Intake
 from zvview.store.writing.partition import partition
 from zvview.store.writing.runs import Run
@@ -80,7 +80,8 @@ def splice(job: Job, old: Level, renewal: Renewal) -> tuple[NDArray[np.int64], l
     Returns
     -------
     chunks, runs, between
-        As :class:`zvview.pyramid.local_changes.Redone` has them; None where the level is not what its design makes.
+        As :class:`~zvview.store.patching.replacement.Replacement` has them; None where the level is not what its
+        design makes.
     """
     stored, made = renewal.stored, renewal.made
     fresh = np.flatnonzero(renewal.is_new)

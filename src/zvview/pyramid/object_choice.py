@@ -5,8 +5,8 @@ has the least hash of those that pass some bin of a grid, of its group, or of it
 each bin that was passed still is, and no group or class dies out. Equal hashes: the lower id wins.
 
 Bins belong to the level's chunks, each of which surveys for itself (:mod:`~zvview.pyramid.line_survey`). The choice is
-made from the surveys alone: after an edit from new ones of the chunks that were touched, and from those of all others
-as they were kept in the store.
+made from the surveys alone. After an edit only those are asked that may have changed it
+(:mod:`~zvview.pyramid.line_fates`).
 """
 
 from __future__ import annotations

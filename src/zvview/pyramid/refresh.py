@@ -1,7 +1,8 @@
 """Coarse levels after an edit of level 0: only what the edited chunks change is made again.
 
 A refresh comes to the very bytes of a rebuild with the stored designs, but for two things: a level keeps the shards
-that it has, and zvview's index keeps the quantiles and category counts that it had, which are hints.
+that it has, and where its object index or groups have several cells the number of rows in these; and zvview's index
+keeps the quantiles and category counts that it had, which are hints.
 
 How much is read and made again depends on the kind:
 
@@ -9,14 +10,15 @@ How much is read and made again depends on the kind:
 - Skeletons and graphs: these and the chunks that are or were linked with them, and what lies around is read.
 - Lines: those that pass the edited chunks, or that are told to have changed, are read as wholes and made again, and
   with them those that now stay or go instead of others. Which stay is told from surveys that the store keeps
-  (:mod:`zvview.pyramid.stored_surveys`): all of them are read, which are small, and the geometry below the chunks above
-  the edited ones. Without surveys a level is made again wholly, once.
+  (:mod:`zvview.pyramid.stored_surveys`): those of the chunks above the edited ones, below which geometry is read, and
+  of the chunks that such lines pass. Without surveys a level is made again wholly, once.
 - Meshes: the blocks of the edited chunks and of those around them are thinned again, and in the chunks above them what
   came of these is replaced (:mod:`zvview.pyramid.mesh_changes`). A level of few blocks is made again wholly.
 
 Where attributes changed their form, or the wished share of objects another one's fate, any level is made again wholly.
-The object index of a level, attributes of objects and groups are always encoded anew, and replaced where they differ;
-and so are links between levels, if the store has them.
+Of the object index of a level cells are encoded anew that hold the row of an object whose pieces changed; attributes of
+objects and groups are taken over from the finer level cell by cell. Links between levels, if the store has them, are
+always encoded anew, and replaced where they differ.
 """
 
 from __future__ import annotations
@@ -37,23 +39,28 @@ from zvview.format.grid import sort_chunks
 from zvview.format.sequences import distinct
 from zvview.geometry.arguments import as_array
 from zvview.pyramid.build import Progress
-from zvview.pyramid.cell_patch import grid_of
 from zvview.pyramid.coarse_plan import count_objects, plan_level, share_of
 from zvview.pyramid.cross_links import check_linkable, link_levels, set_pair
 from zvview.pyramid.design import LevelDesign
 from zvview.pyramid.inherit import inherit
 from zvview.pyramid.kind import Job, TaskContext
 from zvview.pyramid.kinds import kind_of
-from zvview.pyramid.level_patch import LevelPatch, can_patch
 from zvview.pyramid.line_changes import is_surveyed, redo_lines
-from zvview.pyramid.local_changes import Redone, redo_chunks
-from zvview.pyramid.overlay import Overlay
+from zvview.pyramid.local_changes import redo_chunks
+from zvview.pyramid.piece_counts import count_present
 from zvview.pyramid.scratch import Scratch
-from zvview.pyramid.store_view import Rewriting, StoreView
+from zvview.pyramid.store_view import StoreView
 from zvview.pyramid.stored_designs import read_designs
 from zvview.pyramid.stored_surveys import patch_survey
 from zvview.pyramid.workers import Setting, Workers
 from zvview.store.level import Level
+from zvview.store.patching.cell_patch import grid_of
+from zvview.store.patching.columns import describe_columns
+from zvview.store.patching.level_patch import LevelPatch, can_patch
+from zvview.store.patching.object_tables import ChangedObjects, ObjectTables
+from zvview.store.patching.overlay import Overlay
+from zvview.store.patching.replacement import Replacement
+from zvview.store.patching.rewriting import Rewriting
 from zvview.store.places.folder import FolderSource
 from zvview.store.places.source import Source
 from zvview.store.reading.object_table import as_object_ids
@@ -167,7 +174,7 @@ class _Refresh:
         self._objects = None if objects is None else distinct(as_object_ids(objects))
         self._below_next: NDArray[np.int64] | None = None  # lines: chunks of the latest level with another content
         self._designs = read_designs(store, self._kind)
-        self._present: int | None = _count_present(store.level(0))
+        self._present: int | None = count_present(store.level(0))
 
     def run(self) -> Refreshment:
         done: list[RefreshedLevel] = []
@@ -194,37 +201,51 @@ class _Refresh:
             redone = self._redo(job, old, self._touched)
             if redone is not None:
                 known = self._view.indexed(design.level)
-                patch = LevelPatch(self._overlay, fine, old, nodes, known, self._kind)
+                patch = LevelPatch(
+                    self._overlay,
+                    old,
+                    nodes,
+                    known,
+                    self._kind,
+                    lambda runs: describe_columns(fine, runs),
+                    lambda tables, changed: self._put_tables(fine, tables, changed),
+                )
                 patch.put(redone)
                 return self._take(patch, job)
         return self._remake(job, nodes)
 
-    def _redo(self, job: Job, old: Level, touched: NDArray[np.int64]) -> Redone | None:
+    def _put_tables(self, fine: Level, tables: ObjectTables, changed: ChangedObjects) -> None:
+        """Let a level have the objects of the finer one, with manifests of its own."""
+        known = fine.object_ids
+        assert known is not None
+        tables.put_index(changed, known if bool((known[1:] > known[:-1]).all()) else np.sort(known))
+        tables.take_over(fine, self._view.documents_of(fine.number))
+
+    def _redo(self, job: Job, old: Level, touched: NDArray[np.int64]) -> Replacement | None:
         """What stands in place of some chunks; None where the level must be made as a whole."""
         if self._kind not in LINE_KINDS:
             return redo_chunks(self._kind, job, old, touched)
         if job.fine.object_ids is None:
             return None
-        survey = self._view.survey(job.design.level) if is_surveyed(job) else None
-        done = redo_lines(job, old, touched, survey, self._objects)
+        surveys = self._view.survey(job.design.level) if is_surveyed(job) else None
+        done = redo_lines(job, old, touched, surveys, self._objects)
         if done is None:
             return None
         self._objects, self._below_next = done.objects, done.touched
         if done.survey is not None:
-            patch_survey(self._overlay, job.design.level, done.parents, done.survey)
+            patch_survey(self._overlay, job.design.level, done.parents, done.survey, done.classes)
         return done.redone
 
     def _take(self, patch: LevelPatch, job: Job) -> RefreshedLevel:
         """Keep the documents of a level that was patched."""
         count = int(patch.indexed.counts.sum())
-        assert patch.content is not None
         before, self._present = self._present, patch.present
         plan = plan_level(
             self._view.metadata,
             self._view.documents_of(0)[f"0/{names.VERTICES}"],
             job.design,
             job.tiling,
-            num_objects=None if patch.content.ids is None else len(patch.content.ids),
+            num_objects=patch.num_objects,
             sparsity=share_of(self._present or 0, before or 0),
         )
         own = {str(job.design.level): describe_level(plan, count, patch.nodes)}
@@ -256,7 +277,7 @@ class _Refresh:
         written = write_level(putter, plan, content, progress=step, cancel=self._cancel)
         putter.finish()
         self._view.set_level(written.documents, written.indexed)
-        self._view.set_survey(level, coarsened.survey)
+        self._view.set_survey(level, coarsened.survey, coarsened.classes)
         return RefreshedLevel(level, int(written.indexed.counts.sum()), len(written.indexed.chunks), True)
 
     def _link(self, design: LevelDesign) -> None:
@@ -299,16 +320,3 @@ class _Refresh:
     def _step(self, text: str) -> Callable[[int, int], None] | None:
         progress = self._progress
         return None if progress is None else lambda done, total: progress(done, total, text)
-
-
-def _count_present(finest: Level) -> int | None:
-    """Objects that level 0 holds something of, as its index says, or counted where it does not."""
-    reader = finest._reader
-    attributes = reader.hierarchy.attributes(f"{reader.layout.path}/{names.OBJECT_INDEX}")
-    if attributes is None:
-        return None
-    told = attributes.get("num_present")
-    if isinstance(told, int) and not isinstance(told, bool):
-        return told
-    ids = finest.present_object_ids
-    return None if ids is None else len(ids)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,22 +14,21 @@ from zvview.format.grid import ChunkTable
 from zvview.format.metadata import RootMetadata
 from zvview.pyramid.cross_links import are_levels_linked
 from zvview.pyramid.design import LevelDesign
+from zvview.pyramid.length_classes import LengthClasses
 from zvview.pyramid.line_survey import Survey
-from zvview.pyramid.overlay import Overlay
 from zvview.pyramid.preconditions import check_kind
 from zvview.pyramid.stage import Stage, with_levels
-from zvview.pyramid.stored_surveys import SURVEYS, read_survey, survey_group, survey_path, write_survey
-from zvview.store.hierarchy import document_key, fingerprint, parse_document
+from zvview.pyramid.stored_surveys import SURVEYS, StoredSurvey, survey_group, survey_path, write_survey
+from zvview.store.hierarchy import document_key, fingerprint
 from zvview.store.index import IndexedLevel, build_index
 from zvview.store.index_view import IndexView, read_index
-from zvview.store.places.source import Source
+from zvview.store.patching.nodes import read_nodes
+from zvview.store.patching.overlay import Overlay
+from zvview.store.patching.rewriting import Rewriting
 from zvview.store.reading.counts import count_rows
 from zvview.store.store import Store
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
-__all__ = ["Rewriting", "StoreView"]
+__all__ = ["StoreView"]
 
 
 class StoreView:
@@ -60,7 +59,7 @@ class StoreView:
 
     def __init__(self, overlay: Overlay, touched: NDArray[np.int64]) -> None:
         self.overlay = overlay
-        self._documents, self._encoded = _read_nodes(overlay)
+        self._documents, self._encoded = read_nodes(overlay)
         if "" not in self._documents:
             raise NotZarrVectorsError(f"{overlay.place} holds no zarr.json: there is no store")
         self._root = self._documents.pop("")
@@ -125,21 +124,21 @@ class StoreView:
         """Documents of all nodes but the root, by path."""
         return self._documents
 
-    def survey(self, number: int) -> Survey | None:
+    def survey(self, number: int) -> StoredSurvey | None:
         """The survey of a level of lines, if the index tells that nobody else made the level anew since."""
         paths = (str(number), f"{number}/{names.VERTICES}")
         if self._index is None or any(
             self._index.fingerprints.get(p) != fingerprint(self._encoded.get(p, b"")) for p in paths
         ):
             return None
-        return read_survey(self.overlay, number)
+        return StoredSurvey.open(self.overlay, number)
 
-    def set_survey(self, number: int, survey: Survey | None) -> None:
+    def set_survey(self, number: int, survey: Survey | None, classes: LengthClasses | None) -> None:
         """Keep the survey of a level of which all documents are there, in the place of what was kept."""
         putter = Rewriting(self.overlay, [survey_path(number)])
         document = None
         if survey is not None and self._index is not None:
-            document = write_survey(putter, number, self._documents[f"{number}/{names.VERTICES}"], survey)
+            document = write_survey(putter, number, self._documents[f"{number}/{names.VERTICES}"], survey, classes)
         putter.finish()
         key = document_key(survey_path(number))
         if document is None:
@@ -201,55 +200,8 @@ class StoreView:
         self.overlay.put(document_key(""), documents.encode_document(root))
 
 
-class Rewriting:
-    """Takes all objects of some folders of a store anew: those that are not put again are no more.
-
-    Documents are none of its business.
-
-    Parameters
-    ----------
-    overlay : Overlay
-    folders : sequence of str
-    """
-
-    def __init__(self, overlay: Overlay, folders: Sequence[str]) -> None:
-        self._overlay = overlay
-        stored = (key for folder in folders for key in overlay.list_keys(folder))
-        self._left = {key for key in stored if key.rpartition("/")[2] != names.ZARR_JSON}
-
-    def put_many(self, items: Iterable[tuple[str, Sequence[Buffer]]]) -> None:
-        """See :class:`zvview.store.writing.grid_cells.Putter`."""
-        for key, pieces in items:
-            self._left.discard(key)
-            self._overlay.put(key, b"".join(pieces))
-
-    def finish(self) -> None:
-        """Remove what was not put again."""
-        self._overlay.remove(sorted(self._left))
-        self._left.clear()
-
-
 def _is_cross_link(path: str) -> bool:
     """Whether a node belongs to links between levels, or to their attributes."""
     _, family, *rest = [*path.split("/", 2), "", ""]
     delta = rest[0].partition("/")[2] if family == names.LINK_ATTRIBUTES else rest[0]
     return family in (names.LINKS, names.LINK_ATTRIBUTES) and delta[:1] in ("+", "-")
-
-
-def _read_nodes(source: Source) -> tuple[dict[str, dict[str, Any]], dict[str, bytes]]:
-    """Documents and their bytes by path, found without looking at cells; those of zvview's index are left out."""
-    found: dict[str, dict[str, Any]] = {}
-    encoded: dict[str, bytes] = {}
-    wave = [""]
-    while wave:
-        answers = source.get_many([(document_key(path), None) for path in wave])
-        groups = []
-        for path, data in zip(wave, answers, strict=True):
-            if data is not None:
-                encoded[path] = bytes(data)
-                found[path] = parse_document(data, path)
-                groups += [path] if found[path]["node_type"] == "group" else []
-        inner = ((path, name) for path in groups for name in source.list_names(path))
-        paths = [f"{path}/{name}" if path else name for path, name in inner if name != names.ZARR_JSON]
-        wave = [path for path in paths if path != names.INDEX]
-    return found, encoded

@@ -19,7 +19,7 @@ from zvview.errors import DamagedError, InvalidInputError
 from zvview.format import names
 from zvview.format.grid import ChunkTable, locate_chunks, sort_chunks
 from zvview.geometry.batches import Graph
-from zvview.pyramid.block_borders import Border, CrossingLinks, link_blocks, make_link_run
+from zvview.pyramid.block_borders import Border, link_blocks
 from zvview.pyramid.design import LevelDesign, PyramidOptions
 from zvview.pyramid.hashing import hash_ids
 from zvview.pyramid.kind import Coarsened, Job, TaskContext
@@ -27,6 +27,7 @@ from zvview.pyramid.networks import Network, span_network, thin_runs
 from zvview.pyramid.parts import chunk_blocks
 from zvview.pyramid.trees_design import as_network, design_level, rules_of
 from zvview.store.level import Level
+from zvview.store.patching.link_runs import CrossingLinks, make_link_run
 from zvview.store.writing.intake import Intake, in_depth_first_order
 from zvview.store.writing.partition import partition
 from zvview.store.writing.runs import Run

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zvview import __version__
 from zvview.format import names
 from zvview.format.documents import encode_document
 from zvview.pyramid.scratch import Scratch
@@ -21,6 +20,7 @@ from zvview.store.places.folder_sink import FolderSink
 from zvview.store.places.open import Place
 from zvview.store.places.source import ROOT_KEY
 from zvview.store.remaking import Remaking, carry, open_remaking, read_documents, true_index
+from zvview.version import __version__
 
 __all__ = ["Workplace", "open_workplace"]
 

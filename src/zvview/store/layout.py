@@ -22,6 +22,7 @@ from zvview.format.metadata import LevelMetadata
 from zvview.format.sequences import distinct
 from zvview.geometry.arguments import as_list, check_type
 from zvview.store.cell_arrays import CellArray
+from zvview.store.plain_arrays import ByteRows
 
 __all__ = ["Groups", "Layout", "LinkArray", "LinkFamily", "LinkTable", "ObjectRows"]
 
@@ -135,6 +136,11 @@ class ObjectRows(Protocol):
     """The object index of a level: ids and manifests by row."""
 
     sid_ndim: int
+
+    @property
+    def stored_rows(self) -> ByteRows | None:
+        """The manifests as they are stored; None where they are not stored row by row."""
+        ...
 
     @property
     def ids(self) -> NDArray[np.int64]:

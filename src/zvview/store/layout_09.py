@@ -282,6 +282,11 @@ class ObjectRows09:
         return self._count
 
     @property
+    def stored_rows(self) -> ByteRows | None:
+        """The manifests as they are stored; None where they are dense, or there are none."""
+        return self._rows
+
+    @property
     def ids(self) -> NDArray[np.int64]:
         """Object id of each row, (M,) int64; the row number where the layout stores no ids."""
         if self._ids is None:

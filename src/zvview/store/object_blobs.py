@@ -35,6 +35,11 @@ class ObjectBlobs:
         self._manifests: Manifests | None = None
 
     @property
+    def stored_rows(self) -> None:
+        """All manifests are one blob."""
+        return None
+
+    @property
     def ids(self) -> NDArray[np.int64]:
         """Object id of each row, (M,) int64."""
         return np.arange(len(self._read(None).offsets) - 1, dtype=np.int64)

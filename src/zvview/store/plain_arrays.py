@@ -23,7 +23,7 @@ from zvview.store.hierarchy import Hierarchy, document_key
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["ByteRows", "fill_value_of", "read_plain_array"]
+__all__ = ["ByteRows", "fill_value_of", "native_dtype", "read_plain_array"]
 
 # Chunks that hold nothing but the fill value are not stored, so that the shape alone may announce more than any memory
 # holds: at most this much, and 64 times what is really there, is allocated.
@@ -74,7 +74,7 @@ def read_plain_array(
     cells = hierarchy.source.get_many([(layout.key(i), None) for i in indexes], cancel)
     try:
         codecs = parse_codecs(document.get("codecs") or [], array=path)
-        dtype = _native_dtype(document.get("data_type")) if _is_simple(codecs) else None
+        dtype = native_dtype(document.get("data_type")) if _is_simple(codecs) else None
     except UnsupportedError:
         dtype = None
     if dtype is None:
@@ -105,7 +105,7 @@ def _is_simple(codecs: ArrayCodecs) -> bool:
     return codecs.serializer == "bytes" and codecs.endian in ("little", None) and codecs.shard is None
 
 
-def _native_dtype(data_type: object) -> np.dtype[Any] | None:
+def native_dtype(data_type: object) -> np.dtype[Any] | None:
     """The numpy dtype of a Zarr data type that is numbers, or None."""
     if isinstance(data_type, str) and data_type in _NUMERIC:
         return np.dtype(data_type).newbyteorder("<")
@@ -211,6 +211,13 @@ class ByteRows:
         first_row = offsets_of([len(t.sizes) for t in tables])
         at = first_row[np.searchsorted(chunks, rows // per)] + rows % per
         return RowTable(buffer, starts[at], sizes[at])
+
+    def cells(self, numbers: NDArray[np.int64]) -> list[RowTable]:
+        """The rows of some chunks, each in a buffer of its own; none of a chunk behind the end."""
+        there = [n for n in numbers.tolist() if n < self._layout.counts[0]]
+        self._fetch([n for n in there if n not in self._tables], None)
+        none = np.empty(0, np.int64)
+        return [self._tables.get(n, RowTable(np.empty(0, np.uint8), none, none)) for n in numbers.tolist()]
 
     def forget(self) -> None:
         """Let go of the chunks that are kept."""

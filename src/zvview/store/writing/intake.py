@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,11 @@ from zvview.store.writing.object_ids import ObjectIds
 from zvview.store.writing.schema import Schema
 from zvview.store.writing.sorting import invert
 
-__all__ = ["Intake", "in_depth_first_order", "join_intakes", "take_in"]
+__all__ = ["ELSEWHERE", "NO_PARENT", "Intake", "in_depth_first_order", "join_intakes", "take_in"]
+
+NO_PARENT: Final = -1
+ELSEWHERE: Final = -2
+"""Stands for a parent that is not among the rows; whoever makes such an intake files the link to it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +37,8 @@ class Intake:
     objects : (N,) int64 or None
         The object of each vertex. The vertices of a line are consecutive, and neighbours are joined.
     parents : (N,) int64 or None
-        Skeletons: the parent row of each vertex, -1 for roots; rows are in depth-first order.
+        Skeletons: the parent row of each vertex, :data:`NO_PARENT` for roots, :data:`ELSEWHERE` where it is not among
+        them; rows are in depth-first order.
     links : (M, L) int64 or None
         Graphs and meshes: rows of vertices.
     link_columns : mapping of str to (M,) or (M, C)
@@ -106,7 +111,7 @@ def join_intakes(parts: Sequence[Intake]) -> Intake:
     parents = links = None
     if first.parents is not None:
         counted = [(p.parents, b) for p, b in zip(parts, before, strict=False) if p.parents is not None]
-        parents = np.concatenate([np.where(up < 0, -1, up + b) for up, b in counted])
+        parents = np.concatenate([np.where(up < 0, up, up + b) for up, b in counted])
     if first.links is not None:
         links = np.concatenate([p.links + b for p, b in zip(parts, before, strict=False)])
     positions, objects = joined("positions"), joined("objects")

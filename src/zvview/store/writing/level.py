@@ -191,7 +191,7 @@ def describe_level(plan: LevelPlan, vertex_count: int, nodes: Iterable[str]) -> 
     own = documents.level_attributes(
         plan.level,
         vertex_count=vertex_count,
-        arrays_present=[name for name in _FAMILIES if name in families],
+        arrays_present=[name for name in names.LEVEL_FAMILIES if name in families],
         parent_level=plan.parent_level,
         coarsening_method=plan.coarsening_method,
         object_sparsity=plan.object_sparsity,
@@ -200,21 +200,6 @@ def describe_level(plan: LevelPlan, vertex_count: int, nodes: Iterable[str]) -> 
         more=plan.more,
     )
     return documents.group(own)
-
-
-_FAMILIES = (
-    names.VERTICES,
-    names.VERTEX_FRAGMENTS,
-    names.VERTEX_ATTRIBUTES,
-    names.FRAGMENT_ATTRIBUTES,
-    names.LINKS,
-    names.LINK_FRAGMENTS,
-    names.LINK_ATTRIBUTES,
-    names.OBJECT_INDEX,
-    names.OBJECT_ATTRIBUTES,
-    names.GROUPS,
-    names.GROUP_ATTRIBUTES,
-)
 
 
 def _own_chunk_shape(plan: LevelPlan) -> tuple[float, ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,10 @@ from zvview.store.writing.link_waves import LinkMerge
 from zvview.store.writing.statistics import AttributeStatistics
 from zvview.store.writing.vertex_waves import Merge, VertexWave
 
-__all__ = ["VertexWriter"]
+__all__ = ["OWNERS", "VertexWriter"]
 
-_OWNER = f"{names.FRAGMENT_ATTRIBUTES}/{names.OBJECT_ID}"
+OWNERS: Final = f"{names.FRAGMENT_ATTRIBUTES}/{names.OBJECT_ID}"
+"""Array of the ids of the objects that fragments belong to."""
 
 
 class VertexWriter:
@@ -74,7 +75,7 @@ class VertexWriter:
             self.statistics[name].add(values)
             self._grid.put(f"{names.VERTEX_ATTRIBUTES}/{name}", coords, _cut(values, rows))
         if wave.objects is not None:
-            self._grid.put(_OWNER, coords, _cut(wave.objects.astype("<i8"), wave.fragments))
+            self._grid.put(OWNERS, coords, _cut(wave.objects.astype("<i8"), wave.fragments))
             chunk = np.repeat(wave.chunks, np.diff(wave.fragments))
             inside = np.arange(len(chunk)) - np.repeat(wave.fragments[:-1], np.diff(wave.fragments))
             self.owners.add(wave.objects, chunk, inside, wave.ranks)
@@ -113,7 +114,7 @@ class VertexWriter:
         if self._has_owners:
             out[f"{path}/{names.FRAGMENT_ATTRIBUTES}"] = documents.group()
             owner = {names.ZV_ARRAY: "fragment_attribute", "name": names.OBJECT_ID, "dtype": "int64", "row_shape": []}
-            self._grid.finish(_OWNER, owner)
+            self._grid.finish(OWNERS, owner)
         if self._has_inner:
             self._grid.finish(
                 names.LINK_FRAGMENTS, {names.ZV_ARRAY: names.LINK_FRAGMENTS, "encoding": names.FRAGMENT_ENCODING}

@@ -19,7 +19,14 @@ from zvview.store.writing.grid_cells import Putter
 from zvview.store.writing.options import AttributeSpec, check_name
 from zvview.store.writing.plain_cells import plain_cells, row_cells, rows_per_cell
 
-__all__ = ["FragmentOwners", "GroupContent", "write_groups", "write_object_attributes", "write_object_index"]
+__all__ = [
+    "FragmentOwners",
+    "GroupContent",
+    "write_group_attributes",
+    "write_groups",
+    "write_object_attributes",
+    "write_object_index",
+]
 
 _MOST_OF_RANGE = 1 << 24  # members of a range with steps, which is written out
 _SLAB_FRAGMENTS = 1 << 16  # manifests are encoded so many fragments at a time, of 200 bytes each on the way
@@ -161,18 +168,21 @@ def write_groups(
     out = {path: documents.row_array(len(listed), rows_per_cell(sizes), attributes)}
     buffer = np.concatenate([np.empty(0, np.uint8), *(m.astype("<i8").view(np.uint8) for m in listed)])
     putter.put_many(row_cells(path, out[path], buffer, sizes))
-    if groups.attributes:
-        family = f"{level_path}/{names.GROUP_ATTRIBUTES}"
-        out[family] = documents.group()
-        for name, rows in groups.attributes.items():
-            own = {
-                names.ZV_ARRAY: "groupings_attribute",
-                "name": name,
-                "dtype": rows.dtype.name,
-                "shape": list(rows.shape),
-            }
-            out[f"{family}/{name}"] = documents.plain_array(rows, own)
-            putter.put_many(plain_cells(f"{family}/{name}", out[f"{family}/{name}"], rows))
+    return out | write_group_attributes(putter, level_path, groups.attributes)
+
+
+def write_group_attributes(
+    putter: Putter, level_path: str, values: Mapping[str, NDArray[Any]]
+) -> dict[str, dict[str, Any]]:
+    """Write attributes of groups, one row for each group, and give their documents by path."""
+    if not values:
+        return {}
+    family = f"{level_path}/{names.GROUP_ATTRIBUTES}"
+    out = {family: documents.group()}
+    for name, rows in values.items():
+        own = {names.ZV_ARRAY: "groupings_attribute", "name": name, "dtype": rows.dtype.name, "shape": list(rows.shape)}
+        out[f"{family}/{name}"] = documents.plain_array(rows, own)
+        putter.put_many(plain_cells(f"{family}/{name}", out[f"{family}/{name}"], rows))
     return out
 
 

@@ -15,11 +15,11 @@ from zvview.format.cells import FARTHEST_CHUNK, spread
 from zvview.format.grid import locate_chunks
 from zvview.format.links import LinkSegment, file_links
 from zvview.format.sequences import offsets_of
-from zvview.store.writing.intake import Intake
+from zvview.store.writing.intake import NO_PARENT, Intake
 from zvview.store.writing.runs import LinkRun, Run
 from zvview.store.writing.sorting import invert, rank_rows, run_starts, stable_order
 
-__all__ = ["LINE_KINDS", "Tiling", "check_reach", "partition"]
+__all__ = ["LINE_KINDS", "Tiling", "check_reach", "locate_in_bins", "partition"]
 
 LINE_KINDS = (names.LINE, names.POLYLINE, names.STREAMLINE)
 
@@ -81,18 +81,16 @@ def partition(intake: Intake, tiling: Tiling) -> Run:
         consecutive vertices in a chunk, other kinds with one for each object in a chunk (skeletons: and for each root
         behind the first row).
     """
-    if tiling.bins is not None and all(n & (n - 1) == 0 for n in tiling.bins):
-        # floor(p / bin) // n equals floor(p / chunk) where n is a power of two: one division instead of two
-        bins = locate_chunks(intake.positions, np.divide(tiling.chunk_shape, tiling.bins))
-        coords = bins >> np.array([n.bit_length() - 1 for n in tiling.bins])
-    else:
+    numbers = np.empty(0, np.int64)
+    if tiling.bins is None:
         coords = locate_chunks(intake.positions, tiling.chunk_shape)
-        bins = coords
+    else:
+        coords, numbers = locate_in_bins(intake.positions, tiling)
     chunk_keys, limit = rank_rows(coords)
     if tiling.kind in LINE_KINDS:
         done = _sort_stretches(chunk_keys, limit, intake.objects)
     elif tiling.bins is not None:
-        done = _sort_bins(chunk_keys, limit, _number_bins(intake.positions, coords, bins, tiling))
+        done = _sort_bins(chunk_keys, limit, numbers)
     else:
         done = _sort_objects(chunk_keys, limit, intake)
     return _make_run(intake, done, coords, tiling)
@@ -108,11 +106,16 @@ def _sort_stretches(chunks: NDArray[np.int64], limit: int, objects: NDArray[np.i
     return _Sorted(starts[order][owner] + local, first[run_starts(chunks[starts[order]])], first[:-1], ranks=order)
 
 
-def _number_bins(
-    positions: NDArray[np.floating], coords: NDArray[np.int64], bins: NDArray[np.int64], tiling: Tiling
-) -> NDArray[np.int64]:
-    """Row-major number of each position's bin inside its chunk."""
+def locate_in_bins(positions: NDArray[np.floating], tiling: Tiling) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Chunk of each position, (N, D), and the row-major number of its bin inside it, (N,)."""
     assert tiling.bins is not None
+    if all(n & (n - 1) == 0 for n in tiling.bins):
+        # floor(p / bin) // n equals floor(p / chunk) where n is a power of two: one division instead of two
+        bins = locate_chunks(positions, np.divide(tiling.chunk_shape, tiling.bins))
+        coords = bins >> np.array([n.bit_length() - 1 for n in tiling.bins])
+    else:
+        coords = locate_chunks(positions, tiling.chunk_shape)
+        bins = coords
     number = np.zeros(len(coords), np.int64)
     for axis, count in enumerate(tiling.bins):
         if bins is coords:  # rounding may put floor(p / bin) into the neighbour of the chunk; the chunk decides
@@ -123,7 +126,7 @@ def _number_bins(
             inside = bins[:, axis] - coords[:, axis] * count
         number *= count
         number += inside
-    return number
+    return coords, number
 
 
 def _sort_bins(chunks: NDArray[np.int64], limit: int, numbers: NDArray[np.int64]) -> _Sorted:
@@ -163,7 +166,7 @@ def _sort_objects(chunks: NDArray[np.int64], limit: int, intake: Intake) -> _Sor
     if (
         intake.parents is not None
     ):  # inside a fragment a row without parent would be taken for a child of the row before
-        starts = np.union1d(starts, np.flatnonzero(intake.parents[order] < 0))
+        starts = np.union1d(starts, np.flatnonzero(intake.parents[order] == NO_PARENT))
         return _Sorted(order, chunk_starts, starts)
     return _Sorted(order, chunk_starts, starts, keys=objects[order[starts]] if intake.links is None else None)
 

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["invert", "rank_rows", "run_starts", "stable_order"]
+__all__ = ["invert", "rank_rows", "rows_of_one", "run_starts", "stable_order"]
 
 _DIGIT_BITS = 16
 
@@ -73,3 +73,14 @@ def invert(order: NDArray[np.int64]) -> NDArray[np.int64]:
     out = np.empty(len(order), np.int64)
     out[order] = np.arange(len(order))
     return out
+
+
+def rows_of_one(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows that only one of two tables has, neither of which has any row twice."""
+    joined = np.concatenate((first, second))
+    keys, _ = rank_rows(joined)
+    order = np.argsort(keys, kind="stable")
+    starts = run_starts(keys[order])
+    is_alone = np.diff(np.append(starts, len(keys))) == 1
+    alone: NDArray[np.int64] = joined[order[starts[is_alone]]]
+    return alone

@@ -55,6 +55,13 @@ class Overlay:
         self._settle(key, data)
         return True
 
+    def replace(self, key: str, data: bytes | None) -> None:
+        """Set, or remove, a key's object that is known to be another one than what this source shows."""
+        if key in self._changes:
+            self._settle(key, data)
+        else:
+            self._changes[key] = data
+
     def remove(self, keys: Iterable[str]) -> None:
         """Let keys be no more."""
         for key in keys:

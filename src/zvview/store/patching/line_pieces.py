@@ -1,4 +1,4 @@
-"""The pieces of the lines of a level as they stand in the store, and where lines made again differ from them."""
+"""The pieces of some lines of a level as they stand in the store, and where lines made again differ from them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from zvview.store.reading.piece_buffer import PieceBuffer, outline_pieces
 from zvview.store.reading.pieces import read_pieces
 from zvview.store.reading.reader import LevelReader, ReadOptions
 from zvview.store.writing.runs import Run
-from zvview.store.writing.sorting import rank_rows
+from zvview.store.writing.sorting import invert, rank_rows, run_starts
 
-__all__ = ["Difference", "LinePieces", "fragment_chunks", "number_in_groups"]
+__all__ = ["Difference", "LinePieces", "beginnings", "fragment_chunks"]
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -44,7 +44,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinePieces:
-    """All pieces of the lines of a level, object after object.
+    """All pieces of some lines of a level, object after object.
 
     Attributes
     ----------
@@ -63,14 +63,15 @@ class LinePieces:
     fragments: Ints
 
     @classmethod
-    def of(cls, level: Level) -> LinePieces:
-        """The pieces of a level that has objects."""
+    def of(cls, level: Level, ids: Ints) -> LinePieces:
+        """The pieces of those of the objects `ids`, ascending, that a level has."""
         reader = level._reader
         assert reader.objects is not None
-        manifests = reader.objects.manifests()
-        rows = reader.objects.piece_rows()
-        ranks = np.arange(len(rows)) - manifests.offsets[rows]
-        return cls(reader, reader.objects.ids[rows], ranks, manifests.chunks, manifests.fragments)
+        rows = reader.objects.find_rows(ids)
+        manifests = reader.objects.manifests(rows[rows >= 0])
+        counts = np.diff(manifests.offsets)
+        ranks = np.arange(len(manifests.fragments)) - np.repeat(manifests.offsets[:-1], counts)
+        return cls(reader, np.repeat(ids[rows >= 0], counts), ranks, manifests.chunks, manifests.fragments)
 
     def joints_at(self, chunks: Ints) -> Ints:
         """Pieces that are followed by another one of their line, if one of both lies in some chunks, (n, D): (m,)."""
@@ -91,16 +92,16 @@ class LinePieces:
         path = f"{self.reader.layout.path}/{names.OBJECT_INDEX}/{names.MANIFESTS}"
         return piece_rows(buffer, self.chunks[pieces], self.fragments[pieces], path)
 
-    def compare(self, run: Run, order_keys: Ints) -> Difference:
+    def compare(self, run: Run, *, by_beginning: bool) -> Difference:
         """Where the lines of a run differ from those of the same ids here.
 
         Parameters
         ----------
         run : Run
             Whole lines. Those that are not here are new.
-        order_keys : (m, D) int64
-            Of the objects of the run, ascending: the chunk that each begins in. A line that begins elsewhere than
-            before has another place among its neighbours in every chunk.
+        by_beginning : bool
+            Whether fragments of a chunk stand by the chunk that each object begins in: a line that begins elsewhere
+            than before has another place among its neighbours in every chunk.
         """
         assert run.objects is not None and run.ranks is not None
         ids = distinct(run.objects)
@@ -109,7 +110,7 @@ class LinePieces:
         starts, counts = self.find_rows(buffer, mine)
         new_chunks = fragment_chunks(run)
         table = ChunkTable.of(np.concatenate((self.chunks[mine], new_chunks)))
-        old = _sorted_keys(table.find(self.chunks[mine]), self.owners[mine], self.fragments[mine])
+        old = _sorted_keys(table.find(self.chunks[mine]), self.owners[mine], self.ranks[mine])
         new = _sorted_keys(table.find(new_chunks), run.objects, run.ranks)
         keys, _ = rank_rows(np.concatenate((old.table, new.table)))
         _, a, b = np.intersect1d(keys[: len(mine)], keys[len(mine) :], assume_unique=True, return_indices=True)
@@ -118,9 +119,13 @@ class LinePieces:
         a, b = a[alike], b[alike]
         first = offsets_of(run.counts)[:-1]
         is_same = _are_equal(buffer, starts[a], run, first[b], counts[a])
-        has_moved = self._begin_elsewhere(mine, ids, order_keys)
+        has_moved = self._begin_elsewhere(mine, run) if by_beginning else ids[:0]
         old_dirty, new_dirty = np.ones(len(mine), bool), np.ones(len(new_chunks), bool)
-        old_dirty[a[is_same]] = new_dirty[b[is_same]] = False
+        a, b = a[is_same], b[is_same]
+        old_dirty[a] = new_dirty[b] = False
+        in_order = np.lexsort((run.ranks, run.objects))
+        parted, placed = _find_parted(a, invert(in_order)[b], len(mine), len(new_chunks))
+        old_dirty[parted] = new_dirty[in_order[placed]] = True
         old_dirty |= np.isin(self.owners[mine], has_moved)
         new_dirty |= np.isin(run.objects, has_moved)
         chunks = np.concatenate((self.chunks[mine][old_dirty], new_chunks[new_dirty]))
@@ -128,11 +133,40 @@ class LinePieces:
             sort_chunks(chunks), distinct(np.concatenate((self.owners[mine][old_dirty], run.objects[new_dirty])))
         )
 
-    def _begin_elsewhere(self, mine: Ints, ids: Ints, order_keys: Ints) -> Ints:
+    def _begin_elsewhere(self, mine: Ints, run: Run) -> Ints:
         firsts = mine[self.ranks[mine] == 0]
+        ids, chunks = beginnings(run)
         at = np.searchsorted(ids, self.owners[firsts])
-        moved: Ints = self.owners[firsts[(self.chunks[firsts] != order_keys[at]).any(axis=1)]]
+        moved: Ints = self.owners[firsts[(self.chunks[firsts] != chunks[at]).any(axis=1)]]
         return moved
+
+
+def beginnings(run: Run) -> tuple[Ints, Ints]:
+    """Lines of a run, ascending, and the chunk that each begins in."""
+    assert run.objects is not None and run.ranks is not None
+    order = np.lexsort((run.ranks, run.objects))
+    first = order[run_starts(run.objects[order])]
+    return run.objects[first], fragment_chunks(run)[first]
+
+
+def _find_parted(a: Ints, b: Ints, old: int, new: int) -> tuple[Ints, Ints]:
+    """Pieces that are followed by another one than before, where both stayed as they are: old ones, and new ones.
+
+    Parameters
+    ----------
+    a, b : (n,) int64
+        Numbers of the pieces that stayed, among the old and the new ones, line by line and in their order.
+    old, new : int
+        How many pieces there are.
+    """
+    return _find_jumps(a, b, old), _find_jumps(b, a, new)
+
+
+def _find_jumps(first: Ints, second: Ints, count: int) -> Ints:
+    twin = np.full(count, -1, np.int64)
+    twin[first] = second
+    stayed = (twin[:-1] >= 0) & (twin[1:] >= 0)
+    return np.flatnonzero(stayed & (twin[1:] != twin[:-1] + 1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,10 +180,10 @@ class _Keyed:
 def _sorted_keys(chunk: Ints, owner: Ints, place: Ints) -> _Keyed:
     order = np.lexsort((place, owner, chunk))
     chunk, owner = chunk[order], owner[order]
-    return _Keyed(order, np.stack((chunk, owner, number_in_groups(chunk, owner)), axis=1))
+    return _Keyed(order, np.stack((chunk, owner, _number_in_groups(chunk, owner)), axis=1))
 
 
-def number_in_groups(*columns: Ints) -> Ints:
+def _number_in_groups(*columns: Ints) -> Ints:
     """Number of each row among its neighbours that agree in all columns, (n,)."""
     count = len(columns[0])
     is_first = np.ones(count, bool)

@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.errors import InvalidInputError
 from zvview.format import names
 from zvview.format.grid import ChunkTable, grid_of_bounds, sort_chunks
 from zvview.format.links import decode_links, parse_offsets
 from zvview.format.metadata import RootMetadata
-from zvview.format.sequences import distinct
-from zvview.pyramid.cell_patch import PatchedCells, grid_arrays, grid_of
-from zvview.pyramid.coarse_plan import codecs_of
-from zvview.pyramid.inherit import inherit
-from zvview.pyramid.local_changes import Redone
-from zvview.pyramid.overlay import Overlay
-from zvview.pyramid.store_view import Rewriting
 from zvview.store.index import IndexedLevel
 from zvview.store.level import Level
+from zvview.store.patching.cell_patch import PatchedCells, compressors_of, grid_arrays, grid_of
+from zvview.store.patching.chunk_objects import OwnedPieces, find_pieces, owners_of_difference
+from zvview.store.patching.object_tables import TABLES, ChangedObjects, ObjectTables
+from zvview.store.patching.overlay import Overlay
+from zvview.store.patching.replacement import Replacement
 from zvview.store.waves import read_cells
-from zvview.store.writing.level import LevelContent
+from zvview.store.writing.fragment_owners import FragmentOwners
+from zvview.store.writing.kept_columns import Columns
 from zvview.store.writing.level_links import write_links
-from zvview.store.writing.level_vertices import VertexWriter
+from zvview.store.writing.level_vertices import OWNERS, VertexWriter
 from zvview.store.writing.link_waves import LinkMerge
-from zvview.store.writing.objects import FragmentOwners, write_groups, write_object_attributes, write_object_index
 from zvview.store.writing.partition import LINE_KINDS
 from zvview.store.writing.runs import Run
 from zvview.store.writing.vertex_waves import Merge
 
-__all__ = ["LevelPatch", "can_patch"]
+__all__ = ["LevelPatch", "PutTables", "can_patch"]
 
 _WAVE_BYTES = 32 << 20
-_TABLES = (names.OBJECT_INDEX, names.OBJECT_ATTRIBUTES, names.GROUPS, names.GROUP_ATTRIBUTES)
+
+PutTables = Callable[[ObjectTables, ChangedObjects], None]
+"""Puts the object index, given the manifests that changed, and whatever else is told of objects."""
 
 
 def can_patch(
@@ -63,7 +62,7 @@ def can_patch(
         other = grid_of(document)
         if other[0].tolist() != origin.tolist() or other[1].tolist() != shape.tolist() or other[2] != shards:
             return False
-        if codecs_of(document) != codecs_of(vertices):
+        if compressors_of(document) != compressors_of(vertices):
             return False
     family = nodes.get(f"{old.number}/{names.LINKS}/0")
     if family is not None and not isinstance(family["attributes"].get("num_links"), int):
@@ -82,13 +81,22 @@ class LevelPatch:
     Parameters
     ----------
     overlay : Overlay
-    fine, old : Level
-        The finer level after an edit, and the level as it was.
+    old : Level
+        The level as it was.
     nodes : mapping
         Documents of the level by path.
     known : IndexedLevel
         Of the level as it was.
     kind : str
+    describe : callable
+        ``describe(runs)`` gives the columns of vertices and those of links. One of the runs may be empty and only tell
+        of columns.
+    put_tables : callable
+        Called where the level has objects.
+    fragments_per_chunk : int, optional
+        Where each chunk has as many: points without objects at level 0 (4.3).
+    keeps_empty : bool
+        Whether arrays stay that have no cell any more.
 
     Attributes
     ----------
@@ -96,10 +104,8 @@ class LevelPatch:
         Documents of the level below its group, after :meth:`put`.
     indexed : IndexedLevel
         After :meth:`put`.
-    content : LevelContent
-        After :meth:`put`.
-    present : int or None
-        Objects that the level holds something of, after :meth:`put`.
+    present, num_objects : int or None
+        Objects that the level holds something of, and all that it has a row for, after :meth:`put`.
     touched : (n, D) int64
         Chunks of which a cell changed, and those that are linked by a link cell that did.
     """
@@ -107,22 +113,27 @@ class LevelPatch:
     def __init__(
         self,
         overlay: Overlay,
-        fine: Level,
         old: Level,
         nodes: Mapping[str, dict[str, Any]],
         known: IndexedLevel,
         kind: str,
+        describe: Callable[[Sequence[Run]], tuple[Columns, Columns]],
+        put_tables: PutTables,
+        *,
+        fragments_per_chunk: int | None = None,
+        keeps_empty: bool = False,
     ) -> None:
-        self._overlay, self._fine, self._old, self._known, self._kind = overlay, fine, old, known, kind
-        self._path = str(old.number)
+        self._overlay, self._old, self._known, self._kind = overlay, old, known, kind
+        self._describe, self._put_tables = describe, put_tables
+        self._path, self._dense, self._keeps_empty = str(old.number), fragments_per_chunk, keeps_empty
         self._before = dict(nodes)
         self.nodes: dict[str, dict[str, Any]] = {}
         self.indexed = known
-        self.content: LevelContent | None = None
         self.present: int | None = None
+        self.num_objects: int | None = None
         self.touched = known.chunks[:0]
 
-    def put(self, redone: Redone) -> None:
+    def put(self, replacement: Replacement) -> None:
         """Put the cells of the chunks that were made again.
 
         Raises
@@ -130,18 +141,19 @@ class LevelPatch:
         InvalidInputError
             Objects are gone of which chunks that were not made again hold pieces.
         """
-        table = ChunkTable.of(redone.chunks)
+        table = ChunkTable.of(replacement.chunks)
         has_objects = self._old.object_ids is not None
-        runs = list(redone.runs) or [_nothing_like(self._fine, redone.chunks.shape[1], has_objects)]
-        runs = runs if redone.between is None else [redone.between, *runs]
-        self.content = inherit(self._fine, runs)
-        merge = Merge(runs, redone.chunks.shape[1])
+        runs = list(replacement.runs) or [_nothing_like(self._old, replacement.chunks.shape[1], has_objects)]
+        runs = runs if replacement.between is None else [replacement.between, *runs]
+        vertex_columns, link_columns = self._describe(runs)
+        merge = Merge(runs, replacement.chunks.shape[1], self._dense)
         own = np.flatnonzero(merge.counts)
-        cells = PatchedCells(self._overlay, self._path, grid_arrays(self._before), self._staleness(table))
+        cells = self._open_cells(table)
         links = None if self._kind == names.POINT_CLOUD else LinkMerge(merge)
         removed = self._count_stale_links(cells, table)
-        writer = VertexWriter(cells, merge, self._fine.dtype, self.content.vertices, links, has_objects)
-        row_bytes = self._fine.dtype.itemsize * merge.chunks.shape[1] + self.content.vertices.row_bytes
+        before = self._find_pieces(table) if replacement.changed is None else None
+        writer = VertexWriter(cells, merge, self._old.dtype, vertex_columns, links, has_objects)
+        row_bytes = self._old.dtype.itemsize * merge.chunks.shape[1] + vertex_columns.row_bytes
         nodes: dict[str, dict[str, Any]] = {}
         if len(own):
             for wave in merge.waves(own, row_bytes, _WAVE_BYTES):
@@ -149,16 +161,35 @@ class LevelPatch:
             nodes |= writer.finish()
         if links is not None and links.total:
             nodes |= write_links(
-                cells, links, self.content.links, _WAVE_BYTES, check=lambda: None, advance=lambda count: None
+                cells, links, link_columns, _WAVE_BYTES, check=lambda: None, advance=lambda count: None
             )
         cells.finish_rest()
         self._count_in(merge, own, table, writer)
-        if self.content.ids is not None:
-            fresh = _fragments_of(runs[-1]) if redone.ranks is not None else _in_order(merge, writer.owners)
-            nodes |= self._write_tables(fresh, redone.ranks, table)
+        if has_objects:
+            changed = replacement.changed
+            if before is not None:
+                changed = self._find_changed(before, merge, writer.owners, table)
+            assert changed is not None
+            tables = ObjectTables(self._overlay, self._old, self._before)
+            self._put_tables(tables, changed)
+            self.present, self.num_objects = tables.present, len(tables.ids)
+            nodes |= tables.documents
         nodes |= cells.documents
         self.nodes = self._complete(nodes, 0 if links is None else links.total - removed)
         self.touched = self._find_touched(cells)
+
+    def _open_cells(self, table: ChunkTable) -> PatchedCells:
+        known = grid_arrays(self._before)
+        # owners of some fragments only would make all others look as if they had none
+        tells_owners = f"{self._path}/{OWNERS}" in known or not len(self._known.chunks)
+        return PatchedCells(
+            self._overlay,
+            self._path,
+            known,
+            self._staleness(table),
+            keeps_empty=self._keeps_empty,
+            unwanted=() if tells_owners else (OWNERS,),
+        )
 
     def _staleness(self, table: ChunkTable) -> Any:
         def is_stale(array: str, coords: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -197,45 +228,38 @@ class LevelPatch:
         }
         self.indexed = IndexedLevel(self._old.number, chunks[order], counts[order], statistics)
 
-    def _write_tables(
-        self, fresh: _Fragments, ranks: NDArray[np.int64] | None, table: ChunkTable
-    ) -> dict[str, dict[str, Any]]:
-        """Object index, attributes of objects and groups: made anew from what is known of all fragments."""
-        content, path = self.content, self._path
-        assert content is not None and content.ids is not None
+    def _find_pieces(self, table: ChunkTable) -> OwnedPieces | None:
+        """What the chunks hold before they are replaced; None where there are no objects."""
+        reader = self._old._reader
+        return None if reader.objects is None else find_pieces(reader, table.coords)
+
+    def _find_changed(
+        self, before: OwnedPieces, merge: Merge, owners: FragmentOwners, table: ChunkTable
+    ) -> ChangedObjects:
+        """Manifests of all objects of which fragments came, went or have another number, by chunk and place in it."""
         reader = self._old._reader
         assert reader.objects is not None
-        manifests = reader.objects.manifests()
+        objects, rows, numbers = owners.sorted()
+        fresh = OwnedPieces(objects, merge.chunks[rows], numbers)
+        ids = owners_of_difference(before, fresh)
+        known = reader.objects.find_rows(ids)
+        manifests = reader.objects.manifests(known[known >= 0])
         kept = np.flatnonzero(table.find(manifests.chunks) < 0)
-        owners = reader.objects.ids[reader.objects.piece_rows()[kept]]
-        found = distinct(owners)
-        if (is_lost := ~np.isin(found, content.ids, assume_unique=True)).any():
-            raise InvalidInputError(
-                f"object {found[is_lost][0]} is no more, but level {path} holds pieces of it in chunks that come of "
-                "none of the given ones: give all chunks that were edited"
-            )
-        chunks = ChunkTable.of(self.indexed.chunks)
-        every = FragmentOwners()
-        places = np.concatenate((chunks.find(manifests.chunks[kept]), chunks.find(fresh.chunks)))
-        owners = np.concatenate((owners, fresh.objects))
-        numbers = np.concatenate((manifests.fragments[kept], fresh.numbers))
-        every.add(owners, places, numbers, None if ranks is None else np.concatenate((ranks[kept], fresh.ranks)))
-        self.present = len(distinct(owners))
-        putter = Rewriting(self._overlay, [f"{path}/{family}" for family in _TABLES])
-        nodes = write_object_index(putter, path, content.ids, every, chunks.coords)
-        attributes = {} if content.object_attributes is None else content.object_attributes(content.ids)
-        nodes |= write_object_attributes(putter, path, attributes, content.object_specs)
-        if content.groups is not None:
-            nodes |= write_groups(putter, path, content.groups, content.ids)
-        putter.finish()
-        return nodes
+        again = np.flatnonzero(np.isin(fresh.objects, ids))
+        objects = np.concatenate((np.repeat(ids[known >= 0], np.diff(manifests.offsets))[kept], fresh.objects[again]))
+        chunks = np.concatenate((manifests.chunks[kept], fresh.chunks[again]))
+        fragments = np.concatenate((manifests.fragments[kept], fresh.numbers[again]))
+        places = ChunkTable.of(chunks)  # of an object in a chunk all pieces are old, or all are fresh, and in order
+        order = np.argsort(np.searchsorted(ids, objects) * len(places) + places.find(chunks), kind="stable")
+        return ChangedObjects.of(objects[order], chunks[order], fragments[order], ids)
 
     def _complete(self, nodes: Mapping[str, dict[str, Any]], added: int) -> dict[str, dict[str, Any]]:
         """All documents of the level: those given, and the groups that were there, with links counted on."""
         groups = {p: d for p, d in self._before.items() if d["node_type"] == "group" and p != self._path}
-        out = {p: d for p, d in groups.items() if p.split("/")[1] not in _TABLES} | dict(nodes)
+        out = {p: d for p, d in groups.items() if p.split("/")[1] not in TABLES} | dict(nodes)
         before = self._before.get(f"{self._path}/{names.LINKS}/0")
-        total = added + (0 if before is None else int(before["attributes"]["num_links"]))
+        known = 0 if before is None else before["attributes"].get("num_links")
+        total = added + (known if isinstance(known, int) else 0)
         for path, document in out.items():
             own = document["attributes"]
             if "num_links" in own:
@@ -252,31 +276,6 @@ class LevelPatch:
         return sort_chunks(np.concatenate(parts))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Fragments:
-    """Fragments that were written: their objects, chunks (n, sid), numbers in these, and ranks in their objects."""
-
-    objects: NDArray[np.int64]
-    chunks: NDArray[np.int64]
-    numbers: NDArray[np.int64]
-    ranks: NDArray[np.int64]
-
-
-def _in_order(merge: Merge, owners: FragmentOwners) -> _Fragments:
-    """Fragments whose objects go by chunk and place in it, so that their ranks mean nothing."""
-    objects, rows, numbers = owners.sorted()
-    return _Fragments(objects, merge.chunks[rows], numbers, np.zeros_like(rows))
-
-
-def _fragments_of(run: Run) -> _Fragments:
-    """Fragments of a run that was written as it is."""
-    assert run.objects is not None
-    sizes = np.diff(run.fragments)
-    numbers = np.arange(len(run.objects)) - np.repeat(run.fragments[:-1], sizes)
-    ranks = np.zeros_like(run.objects) if run.ranks is None else run.ranks
-    return _Fragments(run.objects, np.repeat(run.chunks, sizes, axis=0), numbers, ranks)
-
-
 def _offsets_of(array: str, sid: int) -> NDArray[np.int64]:
     """Where the further ends of the records of a link array lie, (L - 1, sid); none for other arrays."""
     family, _, rest = array.partition("/")
@@ -286,12 +285,12 @@ def _offsets_of(array: str, sid: int) -> NDArray[np.int64]:
     return parse_offsets(segment, sid, segment.count("_") + 2)
 
 
-def _nothing_like(fine: Level, ndim: int, has_objects: bool) -> Run:
+def _nothing_like(level: Level, ndim: int, has_objects: bool) -> Run:
     """A run that holds nothing, with the columns that runs of the level have."""
     none, first = np.empty(0, np.int64), np.zeros(1, np.int64)
-    columns = {name: np.empty((0, *a.row_shape), a.dtype) for name, a in fine.attributes.items()}
+    columns = {name: np.empty((0, *a.row_shape), a.dtype) for name, a in level.attributes.items()}
     objects = none if has_objects else None
-    chunks, positions = np.empty((0, ndim), np.int64), np.empty((0, ndim), fine.dtype)
+    chunks, positions = np.empty((0, ndim), np.int64), np.empty((0, ndim), level.dtype)
     return Run(chunks, first, first, none, positions, columns, objects=objects)
 
 

@@ -1,0 +1,256 @@
+"""Cells of some chunks of a level replaced in place, those of all others left as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zvview.format import documents, names
+from zvview.format.cells import vlen_header
+from zvview.format.grid import ChunkTable, sort_chunks
+from zvview.store.cell_arrays import GridArray
+from zvview.store.codecs import encode_wave, parse_codecs
+from zvview.store.hierarchy import Hierarchy
+from zvview.store.patching.overlay import Overlay
+from zvview.store.shard_index import encode_shard
+from zvview.store.waves import read_cells
+from zvview.store.writing.grid_cells import GridCells
+from zvview.store.writing.sorting import run_starts
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["PatchedCells", "compressors_of", "grid_arrays", "grid_of"]
+
+_OF_LINKS = (names.LINKS, names.LINK_ATTRIBUTES, names.LINK_FRAGMENTS)
+Grid = tuple[NDArray[np.int64], NDArray[np.int64], list[int] | None]
+
+
+def grid_arrays(level_documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The arrays with one cell for each chunk among the documents of a level, by path."""
+    return {
+        path: document
+        for path, document in level_documents.items()
+        if document.get("node_type") == "array" and names.NONEMPTY_CHUNKS in document["attributes"]
+    }
+
+
+def grid_of(document: Mapping[str, Any]) -> Grid:
+    """Origin and shape of the grid of an array, and the shape of its shards if it has them."""
+    codecs = document["codecs"]
+    is_sharded = bool(codecs) and codecs[0].get("name") == "sharding_indexed"
+    outer = [int(n) for n in document["chunk_grid"]["configuration"]["chunk_shape"]]
+    shape = np.array(document["shape"], np.int64)
+    origin = np.array(document["attributes"].get(names.CHUNK_GRID_ORIGIN) or [0] * len(shape), np.int64)
+    return origin, shape, outer if is_sharded else None
+
+
+def compressors_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Compressors of the cells of a grid array."""
+    codecs = list(document["codecs"])
+    if codecs and codecs[0].get("name") == "sharding_indexed":
+        codecs = list(codecs[0]["configuration"]["codecs"])
+    return [dict(codec) for codec in codecs if codec.get("name") != "vlen-bytes"]
+
+
+class PatchedCells(GridCells):
+    """The grid arrays of a level that is there, of which some cells are stale.
+
+    What is put are all cells that shall stand in place of the stale ones; a stale cell for which none is put is no
+    more, and an array without any cell neither. A cell that holds what it held is left alone, and so is the document of
+    an array whose chunks stay the same. Shards keep their other cells as the very bytes that they were. Each array
+    keeps its grid, shards and compressors; new ones get those of the vertices.
+
+    Parameters
+    ----------
+    overlay : Overlay
+    level_path : str
+    known : mapping
+        Documents of the grid arrays, by path, one at least.
+    is_stale : callable
+        ``is_stale(array, coords)`` tells which cells, (n,) bool, of an array of the level are stale.
+    keeps_empty : bool
+        Whether arrays stay that have no cell any more, but for those of links.
+    unwanted : collection of str
+        Arrays of which nothing is written.
+
+    Attributes
+    ----------
+    changed : list of (array, (n, sid) int64)
+        Cells whose content became another, or that came or went.
+    """
+
+    def __init__(
+        self,
+        overlay: Overlay,
+        level_path: str,
+        known: Mapping[str, Mapping[str, Any]],
+        is_stale: Callable[[str, NDArray[np.int64]], NDArray[np.bool_]],
+        *,
+        keeps_empty: bool = False,
+        unwanted: Collection[str] = (),
+    ) -> None:
+        self._like = known.get(f"{level_path}/{names.VERTICES}") or next(iter(known.values()))
+        origin, shape, _ = grid_of(self._like)
+        super().__init__(_Nowhere(), level_path, origin, shape, compressors_of(self._like))
+        self._overlay, self._known, self._is_stale = overlay, known, is_stale
+        self._keeps_empty, self._unwanted = keeps_empty, unwanted
+        self._fresh: dict[str, dict[tuple[int, ...], NDArray[np.uint8]]] = {}
+        self.changed: list[tuple[str, NDArray[np.int64]]] = []
+
+    def put(self, array: str, coords: NDArray[np.int64], payloads: Sequence[NDArray[np.uint8]]) -> None:
+        """See :meth:`GridCells.put`; in any order."""
+        if array not in self._unwanted:
+            self._fresh.setdefault(array, {}).update(zip(map(tuple, coords.tolist()), payloads, strict=True))
+
+    def finish(self, array: str, attributes: Mapping[str, Any]) -> None:
+        """Put an array's cells in their places and make its document, if it has any cell."""
+        path = f"{self.level_path}/{array}"
+        if array in self._unwanted or path in self.documents:
+            return
+        fresh = self._fresh.pop(array, {})
+        document = self._known.get(path)
+        stored = None if document is None else GridArray(self._overlay, path, document)
+        sid = len(self._shape)
+        there = np.empty((0, sid), np.int64) if stored is None else stored.chunks
+        is_stale = self._is_stale(array, there)
+        new = sort_chunks(np.array(list(fresh), np.int64).reshape(-1, sid))
+        concerned = sort_chunks(np.concatenate((there[is_stale], new)))
+        cells = [fresh.get(tuple(chunk)) for chunk in concerned.tolist()]
+        kept = there[~is_stale]
+        self._replace(array, document or self._like, stored, concerned, cells, kept)
+        if np.array_equal(new, there[is_stale]) and document is not None:
+            self.documents[path] = dict(document)
+        elif len(new) + len(kept) or (self._keeps_empty and not array.startswith(_OF_LINKS)):
+            keys = self._sorted_keys(sort_chunks(np.concatenate((kept, new))))
+            self.documents[path] = self._document(document, attributes, keys)
+
+    def finish_rest(self) -> None:
+        """Take the stale cells out of all arrays that were not finished."""
+        for path in self._known:
+            self.finish(path[len(self.level_path) + 1 :], {})
+
+    def _document(
+        self, known: Mapping[str, Any] | None, attributes: Mapping[str, Any], keys: list[str]
+    ) -> dict[str, Any]:
+        if known is not None:
+            return {**known, "attributes": {**known["attributes"], names.NONEMPTY_CHUNKS: list(keys)}}
+        origin, shape, shard_shape = grid_of(self._like)
+        return documents.grid_array(
+            attributes,
+            origin=origin.tolist(),
+            shape=shape.tolist(),
+            keys=keys,
+            codecs=self._codecs,
+            shard_shape=shard_shape,
+        )
+
+    def _replace(
+        self,
+        array: str,
+        document: Mapping[str, Any],
+        stored: GridArray | None,
+        coords: NDArray[np.int64],
+        cells: Sequence[NDArray[np.uint8] | None],
+        kept: NDArray[np.int64],
+    ) -> None:
+        """Write those of some cells that hold something else than before."""
+        differs = _find_differing(self._overlay, stored, coords, cells)
+        self.changed.append((array, coords[differs]))
+        if not len(differs):
+            return
+        origin, _, shard_shape = grid_of(document)
+        index = coords[differs] - origin
+        encoded = _encode([cells[i] for i in differs.tolist()], compressors_of(document))
+        prefix = f"{self.level_path}/{array}/c/"
+        if shard_shape is None:
+            for place, cell in zip(index.tolist(), encoded, strict=True):
+                self._overlay.replace(prefix + "/".join(map(str, place)), cell)
+            return
+        kept = np.concatenate((np.delete(coords, differs, axis=0), kept))
+        for shard, table in _fill_shards(self._overlay, stored, index, encoded, kept - origin, shard_shape, origin):
+            data = b"".join(encode_shard(table)) if any(cell is not None for cell in table) else None
+            self._overlay.replace(prefix + "/".join(map(str, shard)), data)
+
+
+def _find_differing(
+    overlay: Overlay,
+    stored: GridArray | None,
+    coords: NDArray[np.int64],
+    cells: Sequence[NDArray[np.uint8] | None],
+) -> NDArray[np.int64]:
+    """Indices of the cells that hold something else than what is stored; a cell that holds nothing is none."""
+    if stored is None:
+        return np.flatnonzero([cell is not None for cell in cells])
+    (before,) = read_cells(Hierarchy(overlay), [(stored, coords)])
+    is_there = ChunkTable.of(stored.chunks).find(coords) >= 0
+    same = [
+        (cell is None) != there and (cell is None or np.array_equal(cell, old))
+        for cell, old, there in zip(cells, before, is_there.tolist(), strict=True)
+    ]
+    return np.flatnonzero(~np.array(same, bool))
+
+
+def _encode(cells: Sequence[NDArray[np.uint8] | None], codecs: Sequence[dict[str, Any]]) -> list[bytes | None]:
+    """Cells as they are stored, each with its header and compressed; None stays None."""
+    chain = parse_codecs([{"name": "vlen-bytes", "configuration": {}}, *codecs], array="").chain
+    wrapped = [None if cell is None else b"".join((vlen_header(len(cell)), cell.data)) for cell in cells]
+    encoded = encode_wave(wrapped, chain) if chain else wrapped
+    return [None if cell is None else bytes(cell) for cell in encoded]
+
+
+def _fill_shards(
+    overlay: Overlay,
+    stored: GridArray | None,
+    index: NDArray[np.int64],
+    cells: Sequence[bytes | None],
+    kept: NDArray[np.int64],
+    shard_shape: Sequence[int],
+    origin: NDArray[np.int64],
+) -> Iterator[tuple[list[int], list[Buffer | None]]]:
+    """Each shard that holds one of the cells, with these and with the encoded ones that it keeps.
+
+    Parameters
+    ----------
+    index, kept : (n, sid), (m, sid) int64
+        Places in the array of the cells, and of others that stay.
+    """
+    edges = np.array(shard_shape, np.int64)
+    shards, of_kept = index // edges, kept // edges
+    order = np.lexsort(shards.T[::-1])
+    starts = [*run_starts(*shards[order].T).tolist(), len(order)]
+    for start, stop in pairwise(starts):
+        members, shard = order[start:stop], shards[order[start]]
+        others = kept[(of_kept == shard).all(axis=1)]
+        table: list[Buffer | None] = [None] * int(edges.prod())
+        local = np.concatenate((index[members], others)) - shard * edges
+        slots = np.ravel_multi_index(tuple(local.T), tuple(edges.tolist())).tolist()
+        filling = [*(cells[i] for i in members.tolist()), *_encoded_cells(overlay, stored, others + origin)]
+        for slot, cell in zip(slots, filling, strict=True):
+            table[slot] = cell
+        yield shard.tolist(), table
+
+
+def _encoded_cells(overlay: Overlay, stored: GridArray | None, coords: NDArray[np.int64]) -> list[Buffer | None]:
+    """The bytes of cells as they stand in their shards, None for those that are not there."""
+    if stored is None or not len(coords):
+        return [None] * len(coords)
+    stored.prepare(requests := stored.preparation(coords), overlay.get_many(requests))
+    plan = stored.plan(coords)
+    answers = overlay.get_many(plan.requests)
+    out: list[Buffer | None] = []
+    for place in plan.places:
+        data = None if place is None else answers[place[0]]
+        out.append(None if place is None or data is None else memoryview(data)[place[1] : place[2]])
+    return out
+
+
+class _Nowhere:
+    """What nothing is put to: cells go into the overlay."""
+
+    def put_many(self, items: Any) -> None:
+        raise AssertionError("cells of a patch are put one array at a time")
