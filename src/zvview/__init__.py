@@ -5,6 +5,10 @@
 >>> batch = store.level(0).read(box=((0, 0, 0), (100, 100, 100)))  # doctest: +SKIP
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from zvview.cancel import CancelToken
 from zvview.errors import (
     BadFileError,
@@ -28,14 +32,44 @@ from zvview.store.check import Finding, Findings, check
 from zvview.store.collection import Collection
 from zvview.store.creating import NewStore, Writer, create
 from zvview.store.creating_collection import NewCollection, create_collection
+from zvview.store.editing.coarser import Refreshed, set_refresh
+from zvview.store.editing.committed import Committed
+from zvview.store.editing.edits import Edits, VertexRefs
+from zvview.store.editing.selection import Selection
+from zvview.store.editing.session import EditSession, set_commit
 from zvview.store.growth import grow
 from zvview.store.layout import Groups
 from zvview.store.level import Level
 from zvview.store.opening import open
+from zvview.store.places.open import Place
+from zvview.store.places.source import Source
 from zvview.store.store import Store
 from zvview.store.writing.options import AttributeSpec
+from zvview.version import __version__ as __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def _commit(source: Source, edits: Edits, *, to: Place | None = None, cancel: CancelToken | None = None) -> Committed:
+    from zvview.store.editing.commit import commit_edits, commit_into_copy
+
+    if to is not None:
+        return commit_into_copy(source, to, edits, cancel=cancel)
+    return commit_edits(source, edits, cancel=cancel)
+
+
+def _refresh(
+    source: Source, chunks: NDArray[np.int64], objects: NDArray[np.int64] | None, cancel: CancelToken | None
+) -> Refreshed:
+    from zvview.pyramid.refresh import compute_refresh  # late: it takes long to import, and few need it
+
+    return compute_refresh(source, chunks, objects=objects, cancel=cancel)
+
+
+set_commit(_commit)
+set_refresh(_refresh)
 
 __all__ = [
     "AttributeMetadata",
@@ -47,8 +81,11 @@ __all__ = [
     "Cancelled",
     "Categories",
     "Collection",
+    "Committed",
     "ConflictError",
     "DamagedError",
+    "EditSession",
+    "Edits",
     "ExistsError",
     "Finding",
     "Findings",
@@ -66,11 +103,13 @@ __all__ = [
     "ParametricType",
     "Points",
     "Polylines",
+    "Selection",
     "Skeletons",
     "Store",
     "Streamlines",
     "UnreachableError",
     "UnsupportedError",
+    "VertexRefs",
     "Writer",
     "ZvviewError",
     "batch_type",

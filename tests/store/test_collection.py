@@ -11,7 +11,7 @@ import pytest
 import zarr_vectors
 
 import zvview
-from zvview.errors import ExistsError, InvalidInputError, MissingError, UnsupportedError
+from zvview.errors import DamagedError, ExistsError, InvalidInputError, MissingError, UnsupportedError
 
 POINTS = zvview.Points(np.random.default_rng(0).uniform(0, 9, (50, 3)).astype("f4"))
 MESH = zvview.Mesh(np.eye(3, dtype="f4"), faces=[[0, 1, 2]])
@@ -81,6 +81,50 @@ def test_foreign_members_are_left_out_and_named(tmp_path: Path) -> None:
         assert isinstance(collection, zvview.Collection)
         assert len(collection) == 2
         assert "'image'" in collection.notes[0]
+
+
+DAMAGED = {
+    "no JSON": b"not json at all",
+    "truncated": None,
+    "empty": b"",
+    "a list": b"[1, 2, 3]",
+    "a number": b"1e999",
+    "no text": bytes(range(128, 256)),
+    "nested deeply": b'{"node_type": "group", "attributes": ' + b'{"a":' * 10_000 + b"1" + b"}" * 10_001,
+    "a list nested deeply": b"[" * 10_000 + b"]" * 10_000,
+    "attributes that are a list": b'{"zarr_format": 3, "node_type": "group", "attributes": []}',
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+@pytest.mark.parametrize("kind", ["folder", "memory"])
+def test_a_damaged_member_does_not_take_the_others_with_it(tmp_path: Path, kind: str, what: str) -> None:
+    place: Any = {} if kind == "memory" else tmp_path / "c"
+    write(place)
+    document = (tmp_path / "c" / "synapses" / "zarr.json").read_bytes() if kind == "folder" else None
+    whole = place["synapses/zarr.json"] if document is None else document
+    damaged = DAMAGED[what] if DAMAGED[what] is not None else bytes(whole)[:-40]
+    if kind == "folder":
+        (tmp_path / "c" / "synapses" / "zarr.json").write_bytes(damaged)
+    else:
+        place["synapses/zarr.json"] = damaged
+    with zvview.open(place) as collection:
+        assert isinstance(collection, zvview.Collection)
+        assert list(collection) == ["surface"] and "synapses" not in collection and "surface" in collection
+        assert len(collection["surface"].level(0).read()) == 3
+        (note,) = collection.notes
+        assert note.startswith("member 'synapses' is left out: damaged document in synapses/zarr.json")
+        with pytest.raises(DamagedError, match="synapses"):
+            collection["synapses"]
+
+
+def test_a_collection_of_damaged_members_alone_is_empty_and_says_so(tmp_path: Path) -> None:
+    write(tmp_path / "c")
+    for name in ("synapses", "surface"):
+        (tmp_path / "c" / name / "zarr.json").write_text("{")
+    with zvview.open(tmp_path / "c") as collection:
+        assert isinstance(collection, zvview.Collection)
+        assert len(collection) == 0 and len(collection.notes) == 2
 
 
 @pytest.mark.parametrize("path", ["../elsewhere", "/etc", "a/../../b", "https://127.0.0.1/x"])

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from zvview.errors import MissingError, UnsupportedError
+from zvview.errors import DamagedError, MissingError, UnsupportedError
 from zvview.format import names
 from zvview.format.values import as_mapping, as_str
 from zvview.store.hierarchy import document_key, parse_document
-from zvview.store.places.prefixed import PrefixedSource
+from zvview.store.places.prefixed import source_within
 from zvview.store.places.source import Source, check_keys
 from zvview.store.store import Store
 
@@ -41,7 +41,8 @@ def collection_attributes(name: str, members: list[str]) -> dict[str, Any]:
 class Collection(Mapping[str, Store]):
     """The stores of a collection by name, opened when they are first asked for. Made by :func:`zvview.open`.
 
-    Nodes that are no Zarr Vectors stores, such as images, are not among them; :attr:`notes` names them.
+    Nodes that are no Zarr Vectors stores, such as images, are not among them, nor are those whose ``zarr.json`` is
+    damaged; :attr:`notes` names them. Asking for a damaged one raises its :class:`~zvview.errors.DamagedError`.
     """
 
     def __init__(self, source: Source, attributes: Mapping[str, Any]) -> None:
@@ -50,25 +51,36 @@ class Collection(Mapping[str, Store]):
         self._paths = _member_paths(attributes)
         documents = source.get_many([(document_key(path), None) for path in self._paths.values()])
         self._members: dict[str, Store | None] = {}
-        left_out = []
+        self._damaged: dict[str, DamagedError] = {}
+        notes = []
         for (name, path), data in zip(self._paths.items(), documents, strict=True):
-            own = {} if data is None else parse_document(data, path)["attributes"]
+            try:
+                own = {} if data is None else parse_document(data, path)["attributes"]
+            except DamagedError as error:
+                self._damaged[name] = error
+                notes.append(f"member {name!r} is left out: {error}")
+                continue
             if names.ROOT in own:
                 self._members[name] = None
             else:
-                left_out.append(name)
-        self.notes: tuple[str, ...] = tuple(f"member {n!r} is no Zarr Vectors store and is left out" for n in left_out)
+                notes.append(f"member {name!r} is no Zarr Vectors store and is left out")
+        self.notes: tuple[str, ...] = tuple(notes)
 
     def __repr__(self) -> str:
         return f"<zvview.Collection {self.place} {list(self._members)}>"
 
     def __getitem__(self, name: str) -> Store:
+        if isinstance(name, str) and name in self._damaged:
+            raise self._damaged[name]
         if not isinstance(name, str) or name not in self._members:
             raise MissingError("store in the collection", name, self._members)
         store = self._members[name]
         if store is None:
-            store = self._members[name] = Store(PrefixedSource(self._source, self._paths[name]))
+            store = self._members[name] = Store(source_within(self._source, self._paths[name]))
         return store
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)

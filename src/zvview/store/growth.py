@@ -101,7 +101,7 @@ def plan_growth(nodes: Mapping[str, Mapping[str, Any]], bounds: tuple[ArrayLike,
     """
     root = RootMetadata.parse(nodes[""]["attributes"])
     if root.is_old_layout:
-        raise UnsupportedError("a store in the layout of 0.7.0 has no grid; rewrite it in format 0.9 first")
+        raise UnsupportedError("a store in the layout of 0.7.0 has no grid: 'zvview upgrade' makes it anew in 0.9")
     shift = np.zeros(root.ndim) if root.offset is None else root.offset
     lo, hi = as_box(bounds, "bounds", root.ndim, is_finite=True)
     check_reach(lo - shift, hi - shift, root.chunk_shape.tolist())

@@ -72,7 +72,7 @@ def read_index(source: Source) -> IndexView | None:
 def parse_index(answers: list[Buffer | None]) -> IndexView | None:
     """The index from the answers to :data:`INDEX_REQUESTS`; None where there is none, or a damaged one."""
     group, array, cell = answers
-    if group is None or array is None or cell is None:
+    if group is None or array is None:
         return None
     try:
         return _parse(parse_document(group, names.INDEX), parse_document(array, _CHUNKS_PATH), cell)
@@ -80,12 +80,13 @@ def parse_index(answers: list[Buffer | None]) -> IndexView | None:
         return None
 
 
-def _parse(group: Mapping[str, Any], array: Mapping[str, Any], cell: Buffer) -> IndexView | None:
+def _parse(group: Mapping[str, Any], array: Mapping[str, Any], cell: Buffer | None) -> IndexView | None:
     own = as_mapping(group["attributes"].get("zvview_index"), _PART, "zvview_index")
     if as_int(own.get("version"), _PART, "version") != _VERSION:
         return None
     codecs = parse_codecs(array.get("codecs") or [], array=_CHUNKS_PATH)
-    (data,) = decode_wave([cell], [codecs.chain])
+    # a store that holds nothing has no rows, and so no cell
+    data = None if cell is None else decode_wave([cell], [codecs.chain])[0]
     columns = as_int(as_mapping({"n": array["shape"][-1]}, _PART, "shape")["n"], _PART, "shape", minimum=3)
     rows = as_int(array["shape"][0], _PART, "shape", minimum=0)
     table = np.frombuffer(memoryview(data), "<i8") if data is not None else np.empty(0, "<i8")
@@ -94,7 +95,8 @@ def _parse(group: Mapping[str, Any], array: Mapping[str, Any], cell: Buffer) -> 
     table = table[: rows * columns].reshape(-1, columns)
     levels = as_mapping(own.get("levels") or {}, _PART, "levels")
     chunks, counts = {}, {}
-    for level in distinct(table[:, 0]).tolist():
+    named = {int(text) for text in levels if text.isascii() and text.isdigit()}  # also those that hold nothing
+    for level in sorted(named.union(distinct(table[:, 0]).tolist())):
         of_level = table[table[:, 0] == level]
         told = as_mapping(levels.get(str(level)) or {}, _PART, "levels")
         width = as_int(told.get("sid_ndim", columns - 2), _PART, "sid_ndim", minimum=1)

@@ -12,11 +12,12 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.errors import ConflictError, MissingError, NotZarrVectorsError, ZvviewError
+from zvview.errors import ConflictError, MissingError, NotZarrVectorsError, UnreachableError, ZvviewError
 from zvview.format import names
 from zvview.format.attributes import AttributeMetadata
 from zvview.format.metadata import Axis, LevelMetadata, RootMetadata
 from zvview.geometry.parametric import ParametricObjects
+from zvview.store.editing.session import EditSession
 from zvview.store.hierarchy import Hierarchy, StaleMetadata, parse_document
 from zvview.store.index_view import INDEX_REQUESTS, IndexView, parse_index, read_index
 from zvview.store.layout import Groups, Layout
@@ -24,6 +25,8 @@ from zvview.store.layout_07 import Layout07
 from zvview.store.layout_09 import Layout09
 from zvview.store.level import Level
 from zvview.store.parametric import read_parametric
+from zvview.store.places.redo_log import LOG_REQUEST, is_log
+from zvview.store.places.remote import RemoteSource
 from zvview.store.places.source import ROOT_KEY, Request, Source, Stamped
 from zvview.store.reading.counts import count_rows
 from zvview.store.reading.reader import LevelReader
@@ -55,9 +58,16 @@ def read_root(source: Source) -> RootWave:
     ------
     NotZarrVectorsError
         The place has no ``zarr.json``.
+    UnreachableError
+        A commit was interrupted, and is final, where nothing can be laid over what is read.
     """
-    requests: list[Request] = [(ROOT_KEY, None), *(() if source.is_local else INDEX_REQUESTS)]
+    requests: list[Request] = [(ROOT_KEY, None), *(() if source.is_local else (*INDEX_REQUESTS, LOG_REQUEST))]
     data, *index = source.get_many(requests)
+    if not source.is_local and is_log(index.pop()):
+        if not isinstance(source, RemoteSource):
+            raise UnreachableError(f"{source.place}: a commit was interrupted there; open the store by its own address")
+        source.look_for_commit()
+        data, *index = source.get_many(requests[:-1])
     if data is None:
         raise NotZarrVectorsError(f"{source.place} holds no zarr.json: it is not a Zarr v3 store")
     return RootWave(parse_document(data, ""), parse_index(index) if index else None)
@@ -279,6 +289,22 @@ class Store:
                     layout = Layout09(self._hierarchy, self.metadata, levels[number], levels)
                 self._readers[number] = LevelReader(self._hierarchy, self.metadata, layout, self.kind)
             return self._readers[number]
+
+    def edit(self, *, journal: bool = True) -> EditSession:
+        """Begin to edit the store: ``with store.edit() as edit: ...`` commits at the end of the block.
+
+        Parameters
+        ----------
+        journal : bool
+            Whether edits that are not saved are kept on the user's disk, to be offered again after a crash. Those of a
+            store in memory never are.
+
+        Raises
+        ------
+        UnsupportedError
+            An older layout, several kinds, additive levels, or Draco vertices; tells what to do.
+        """
+        return EditSession(self, self._source, journal=journal)
 
     def count_vertices(self, number: int) -> NDArray[np.int64]:
         """Vertices of each chunk of a level, counted once."""

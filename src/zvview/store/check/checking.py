@@ -22,7 +22,7 @@ from zvview.store.check.scope import LevelFacts, LevelScope
 from zvview.store.collection import is_collection
 from zvview.store.hierarchy import Hierarchy
 from zvview.store.places.open import Place, open_source
-from zvview.store.places.prefixed import PrefixedSource
+from zvview.store.places.prefixed import source_within
 from zvview.store.places.source import Source, check_keys
 from zvview.store.store import RootWave, Store, read_root
 
@@ -119,7 +119,7 @@ def _check_members(
         member = report.child(name)
         with member.guard(""):
             check_keys([path])
-            inside = PrefixedSource(source, path)
+            inside = source_within(source, path)
             root = read_root(inside)
             if names.ROOT in root.attributes:
                 _check_store(inside, root.document, member, steps, cancel)

@@ -15,19 +15,6 @@ from zvview.store.check.scope import LevelFacts, LevelScope
 
 __all__ = ["check_declared", "check_level_metadata", "check_pyramid"]
 
-_FAMILIES = (
-    names.VERTICES,
-    names.VERTEX_FRAGMENTS,
-    names.VERTEX_ATTRIBUTES,
-    names.FRAGMENT_ATTRIBUTES,
-    names.LINKS,
-    names.LINK_FRAGMENTS,
-    names.LINK_ATTRIBUTES,
-    names.OBJECT_INDEX,
-    names.OBJECT_ATTRIBUTES,
-    names.GROUPS,
-    names.GROUP_ATTRIBUTES,
-)
 _OTHER_NAMES = {"attributes": names.VERTEX_ATTRIBUTES, names.CROSS_CHUNK_LINKS: names.LINKS}
 
 
@@ -98,8 +85,9 @@ def check_declared(scope: LevelScope, facts: LevelFacts) -> None:
         found = f"vertex_count = {metadata.vertex_count} beside {facts.vertex_count} vertices"
         scope.report.add("vertex-count", path, found)
     declared = {_OTHER_NAMES.get(name, name) for name in metadata.arrays_present}
-    there = {name for name in _FAMILIES if scope.hierarchy.names(scope.path(name)) or _has_document(scope, name)}
-    known = declared & set(_FAMILIES)
+    families = names.LEVEL_FAMILIES
+    there = {name for name in families if scope.hierarchy.names(scope.path(name)) or _has_document(scope, name)}
+    known = declared.intersection(families)
     if known != there and not scope.root.is_old_layout:
         parts = [f"does not name {', '.join(sorted(there - known))}"] if there - known else []
         parts += [f"names {', '.join(sorted(known - there))}, which is not there"] if known - there else []

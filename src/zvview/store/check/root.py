@@ -10,6 +10,7 @@ from zvview.format import names
 from zvview.format.metadata import RootMetadata
 from zvview.store.check.report import Report
 from zvview.store.check.scope import LevelFacts
+from zvview.store.committing.finishing import GROUP
 from zvview.store.hierarchy import document_key, fingerprint
 from zvview.store.index_view import INDEX_REQUESTS, parse_index
 from zvview.store.places.source import Source
@@ -95,7 +96,7 @@ def check_side_content(report: Report, store: Store) -> None:
 def check_index(report: Report, source: Source, facts: Mapping[int, LevelFacts]) -> None:
     """Check zvview's own index, if there is one: that it can be read, and that it is true."""
     answers = source.get_many(INDEX_REQUESTS)
-    if answers[0] is None:
+    if answers[0] is None or bytes(answers[0]) == GROUP:
         return
     index = parse_index(answers)
     if index is None:

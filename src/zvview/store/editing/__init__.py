@@ -1,0 +1,1 @@
+"""Edits of level 0: what they come to, how they are made, undone and kept, and how they become cells."""

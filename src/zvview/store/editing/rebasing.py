@@ -1,0 +1,293 @@
+"""Edits of a store that another program changed meanwhile, fitted to what it holds now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zvview.format.sequences import distinct
+from zvview.geometry.batches import Polylines
+from zvview.store.editing.bases import ChunkBase, read_bases
+from zvview.store.editing.edits import ChunkEdits, ChunkKey, EditedLine, Edits, GroupEdits, LinkEdits, VertexRefs
+from zvview.store.editing.identity import take_refs
+from zvview.store.reading.objects import read_objects
+from zvview.store.reading.reader import LevelReader, ReadOptions
+
+__all__ = ["Rebased", "digest_line", "rebase", "stored_line"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Rebased:
+    """What of the edits could not be kept; its text is for people.
+
+    Attributes
+    ----------
+    lost_vertices : int
+        Edited vertices that are not found any more: another program moved or deleted them, or gave them to another
+        object.
+    lost_links : int
+        Links that were made or taken away at such vertices.
+    lost_lines : int
+        Edited lines that another program changed or deleted.
+    lost_objects : int
+        Objects whose attributes or groups were set, and that are no more.
+    renumbered : tuple of (int, int)
+        New objects whose ids others took meanwhile, with the ids that they have instead.
+    """
+
+    lost_vertices: int = 0
+    lost_links: int = 0
+    lost_lines: int = 0
+    lost_objects: int = 0
+    renumbered: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing was lost."""
+        return not (self.lost_vertices or self.lost_links or self.lost_lines or self.lost_objects)
+
+    def __str__(self) -> str:
+        lost = {field.name: getattr(self, field.name) for field in fields(self)[:4]}
+        texts = [f"{count:,} {name.removeprefix('lost_')}" for name, count in lost.items() if count]
+        told = f"could not be found again: {', '.join(texts)}" if texts else "all edits were kept"
+        new = ", ".join(f"{old} is {now} now" for old, now in self.renumbered[:5])
+        return told + (f"; new objects with other ids: {new}" if new else "")
+
+
+def rebase(edits: Edits, reader: LevelReader) -> tuple[Edits, Rebased]:
+    """The edits as edits of the store as it is now, and what of them was lost.
+
+    In chunks that changed a vertex is found again where one of the same object stands at the very same position. A line
+    is the same where all its vertices are. All edits of what is found are kept.
+
+    Parameters
+    ----------
+    edits : Edits
+        Made by a session: vertices and lines tell what they were.
+    reader : LevelReader
+        Level 0 of the store as it is now.
+    """
+    coords = np.array(sorted(edits.bases), np.int64).reshape(len(edits.bases), reader.layout.metadata.sid_ndim)
+    now = dict(zip(sorted(edits.bases), read_bases(reader, coords), strict=True))
+    changed = {key for key, base in now.items() if base.digest != edits.bases[key]}
+    chunks, rows = _found_again(edits, now, changed)
+    lost = sum(int((places < 0).sum()) for places in rows.values())
+    links, lost_links = _relinked(edits, rows, changed)
+    lost_ties = {edits.line_ties.get(n, n) for n in edits.lines if not _is_same_line(edits, n, reader)}
+    lines = {n: line for n, line in edits.lines.items() if edits.line_ties.get(n, n) not in lost_ties}
+    numbers = _renumbering(edits, reader)
+    lost_new = edits.new_objects & (edits.lines.keys() - lines.keys())
+    kept, lost_objects = _kept_objects(edits, reader, frozenset(edits.lines.keys() - lines.keys()))
+    out = replace(
+        kept,
+        bases={key: base.digest for key, base in now.items()},
+        chunks={key: _with_numbers(entry, numbers) for key, entry in chunks.items()},
+        added=edits.added and replace(edits.added, objects=_renumber(edits.added.objects, numbers)),
+        links=links,
+        lines={numbers.get(number, number): line for number, line in lines.items()},
+        new_objects=frozenset(numbers.get(number, number) for number in kept.new_objects - lost_new),
+        object_attributes={
+            name: {numbers.get(number, number): value for number, value in values.items()}
+            for name, values in kept.object_attributes.items()
+        },
+        groups={number: _with_group_numbers(entry, numbers) for number, entry in kept.groups.items()},
+        line_bases={number: digest for number, digest in edits.line_bases.items() if number in lines},
+        line_ties={numbers.get(n, n): tie for n, tie in edits.line_ties.items() if n in lines},
+    )
+    return out, Rebased(lost, lost_links, len(edits.lines) - len(lines), lost_objects, tuple(sorted(numbers.items())))
+
+
+def stored_line(reader: LevelReader, number: int) -> EditedLine | None:
+    """A line as it is stored, in stored coordinates; None where there is none, or nothing of it.
+
+    Raises
+    ------
+    MissingError
+        There is no object of this id.
+    """
+    objects = reader.objects
+    assert objects is not None
+    batch = read_objects(reader, objects.rows_of(number), ReadOptions())
+    assert isinstance(batch, Polylines)
+    return EditedLine(batch.positions.astype(np.float64), dict(batch.attributes)) if len(batch) >= 2 else None
+
+
+def digest_line(line: EditedLine) -> bytes:
+    """What tells a line from others: its positions and attributes."""
+    digest = blake2b(np.ascontiguousarray(line.positions).tobytes(), digest_size=16)
+    for name in sorted(line.columns):
+        digest.update(name.encode() + b"\0" + np.ascontiguousarray(line.columns[name]).tobytes())
+    return digest.digest()
+
+
+def _found_again(
+    edits: Edits, now: Mapping[ChunkKey, ChunkBase], changed: set[ChunkKey]
+) -> tuple[dict[ChunkKey, ChunkEdits], dict[ChunkKey, NDArray[np.int64]]]:
+    """Edits of chunks by the rows of today; and of the changed ones, the row of today of each edited row, or -1."""
+    chunks, rows = dict(edits.chunks), {}
+    for key in changed & edits.chunks.keys():
+        entry = edits.chunks[key]
+        rows[key] = _match(entry, now[key])
+        del chunks[key]
+        if (rows[key] >= 0).any():
+            chunks[key] = _at_rows(entry, rows[key])
+    return chunks, rows
+
+
+def _match(entry: ChunkEdits, base: ChunkBase) -> NDArray[np.int64]:
+    """Row of today of each edited vertex, or -1: of the same object at the same position, each taken once."""
+    out = np.full(len(entry.rows), -1, np.int64)
+    if entry.origins is None or not len(base.positions) or entry.origins.dtype != base.positions.dtype:
+        return out
+    wanted, there = _marks(entry.origins, entry.owners), _marks(base.positions, base.owners)
+    if wanted.dtype != there.dtype:
+        return out
+    _, numbers = np.unique(np.concatenate((wanted, there)), return_inverse=True)
+    own, theirs = numbers[: len(wanted)], numbers[len(wanted) :]
+    # the n-th of several vertices that are alike is taken for the n-th
+    order_own, order_theirs = np.argsort(own, kind="stable"), np.argsort(theirs, kind="stable")
+    sorted_own, sorted_theirs = own[order_own], theirs[order_theirs]
+    nth = np.arange(len(own)) - np.searchsorted(sorted_own, sorted_own)
+    at = np.searchsorted(sorted_theirs, sorted_own) + nth
+    is_there = at < np.searchsorted(sorted_theirs, sorted_own, side="right")
+    out[order_own[is_there]] = order_theirs[at[is_there]]
+    return out
+
+
+def _marks(positions: NDArray[np.floating], owners: NDArray[np.int64] | None) -> NDArray[np.void]:
+    """The bits of position and object of each vertex."""
+    parts = [np.ascontiguousarray(positions).view(np.uint8).reshape(len(positions), -1)]
+    if owners is not None:
+        parts.append(np.ascontiguousarray(owners).view(np.uint8).reshape(len(owners), -1))
+    joined = np.ascontiguousarray(np.concatenate(parts, axis=1))
+    return joined.view(f"V{joined.shape[1]}").ravel()
+
+
+def _at_rows(entry: ChunkEdits, rows: NDArray[np.int64]) -> ChunkEdits:
+    """Edits of the vertices that have a row today, by that row."""
+    found = np.flatnonzero(rows >= 0)
+    order = found[np.argsort(rows[found])]
+    return ChunkEdits(
+        rows[order],
+        entry.is_deleted[order],
+        entry.is_moved[order],
+        entry.positions[order],
+        entry.is_reassigned[order],
+        entry.objects[order],
+        {name: (is_set[order], values[order]) for name, (is_set, values) in entry.columns.items()},
+        None if entry.origins is None else entry.origins[order],
+        None if entry.owners is None else entry.owners[order],
+    )
+
+
+def _relinked(
+    edits: Edits, rows: Mapping[ChunkKey, NDArray[np.int64]], changed: set[ChunkKey]
+) -> tuple[LinkEdits | None, int]:
+    """Links by the rows of today, without those of which an end is lost, and how many these are."""
+    links = edits.links
+    if links is None:
+        return None, 0
+    removed, is_removed = _ends_today(links.removed, links.width, edits, rows, changed)
+    added, is_added = _ends_today(links.added, links.width, edits, rows, changed)
+    columns = {name: values[is_added] for name, values in links.columns.items()} if len(links.added) else {}
+    lost = int((~is_removed).sum() + (~is_added).sum())
+    kept = LinkEdits(removed, added, columns, links.width)
+    return (kept if len(removed) or len(added) else None), lost
+
+
+def _ends_today(
+    refs: VertexRefs,
+    width: int,
+    edits: Edits,
+    rows: Mapping[ChunkKey, NDArray[np.int64]],
+    changed: set[ChunkKey],
+) -> tuple[VertexRefs, NDArray[np.bool_]]:
+    """Ends of those links that have all their ends today, and which ones these are."""
+    today = refs.rows.copy()
+    for key in changed:
+        here = np.flatnonzero((refs.chunks == key).all(axis=1) & (refs.rows >= 0))
+        if not len(here):
+            continue
+        today[here] = np.iinfo(np.int64).min
+        if key in rows:
+            known = edits.chunks[key].rows
+            at = np.minimum(np.searchsorted(known, refs.rows[here]), len(known) - 1)
+            is_found = (known[at] == refs.rows[here]) & (rows[key][at] >= 0)
+            today[here[is_found]] = rows[key][at[is_found]]
+    is_whole = np.asarray((today != np.iinfo(np.int64).min).reshape(-1, width).all(axis=1))
+    return take_refs(VertexRefs(refs.chunks, today), np.repeat(is_whole, width)), is_whole
+
+
+def _is_same_line(edits: Edits, number: int, reader: LevelReader) -> bool:
+    """Whether a line that was edited is what it was then; new ones are."""
+    if number in edits.new_objects:
+        return True
+    if reader.objects is None or number not in reader.objects.ids:
+        return False
+    line = stored_line(reader, number)
+    return line is not None and edits.line_bases.get(number) == digest_line(line)
+
+
+def _renumbering(edits: Edits, reader: LevelReader) -> dict[int, int]:
+    """New ids for those new objects whose ids the store has by now."""
+    if reader.objects is None or not edits.new_objects:
+        return {}
+    known = reader.objects.ids
+    taken = sorted(set(known[np.isin(known, list(edits.new_objects))].tolist()))
+    free = max(int(known.max(initial=-1)), *edits.new_objects) + 1
+    return {old: free + i for i, old in enumerate(taken)}
+
+
+def _kept_objects(edits: Edits, reader: LevelReader, lost_lines: frozenset[int]) -> tuple[Edits, int]:
+    """Edits of attributes and groups of those objects that there are, and how many objects are not among them."""
+    ids = np.empty(0, np.int64) if reader.objects is None else reader.objects.ids
+    groups = reader.layout.groups()
+    told = [n for values in edits.object_attributes.values() for n in values]
+    told += [n for entry in edits.groups.values() for n in (*entry.added.tolist(), *entry.removed.tolist())]
+    named = distinct(np.array(told, np.int64))
+    is_there = np.isin(named, ids) | np.isin(named, list(edits.new_objects))
+    gone = set(named[~is_there].tolist()) | lost_lines
+    names = set(reader.layout.attribute_names("object_attributes"))
+    attributes = {
+        name: kept
+        for name, values in edits.object_attributes.items()
+        if name in names and (kept := {n: v for n, v in values.items() if n not in gone})
+    }
+    regrouped = {}
+    for number, entry in edits.groups.items():
+        if groups is None or number >= len(groups):
+            continue
+        members = groups.members[number]
+        added = np.setdiff1d(entry.added, np.concatenate((members, list(gone))).astype(np.int64))
+        removed = np.setdiff1d(np.intersect1d(entry.removed, members), np.array(sorted(gone), np.int64))
+        if len(added) or len(removed):
+            regrouped[number] = GroupEdits(added, removed)
+    return replace(edits, object_attributes=attributes, groups=regrouped), len(set(named.tolist()) & gone)
+
+
+def _with_numbers(entry: ChunkEdits, numbers: Mapping[int, int]) -> ChunkEdits:
+    objects = _renumber(entry.objects, numbers)
+    assert objects is not None
+    return entry if objects is entry.objects else replace(entry, objects=objects)
+
+
+def _with_group_numbers(entry: GroupEdits, numbers: Mapping[int, int]) -> GroupEdits:
+    added = _renumber(entry.added, numbers)
+    assert added is not None
+    return GroupEdits(np.sort(added), entry.removed)
+
+
+def _renumber(ids: NDArray[np.int64] | None, numbers: Mapping[int, int]) -> NDArray[np.int64] | None:
+    if ids is None or not numbers:
+        return ids
+    out: NDArray[Any] = ids.copy()
+    for old, new in numbers.items():
+        out[ids == old] = new
+    return out
