@@ -10,8 +10,10 @@ from zvview.cli.check import check
 from zvview.cli.convert import convert
 from zvview.cli.demo import demo
 from zvview.cli.info import info
+from zvview.cli.journal import journal
 from zvview.cli.open import open_places
 from zvview.cli.pyramid import pyramid
+from zvview.cli.upgrade import upgrade
 
 __all__ = ["app", "main"]
 
@@ -26,6 +28,8 @@ app.command()(info)
 app.command()(check)
 app.command()(convert)
 app.command()(pyramid)
+app.command()(journal)
+app.command()(upgrade)
 app.command("open")(open_places)
 app.command()(demo)
 
