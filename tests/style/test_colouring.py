@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -100,3 +102,26 @@ def test_wrong_channels_and_categories_are_named() -> None:
 def test_attributes_that_a_colouring_reads() -> None:
     assert Colouring("attribute", "size").attributes == ("size",)
     assert Colouring("object").attributes == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.array([[0, 128, 255]], np.uint8), [[0, 128 / 255, 1, 1]]),
+        (np.array([[0.25, 0.5, 2, 0.5]], np.float32), [[0.25, 0.5, 1, 0.5]]),
+        (np.array([[0.25, np.nan, 1, 0.5]], np.float32), [MISSING_COLOUR]),
+    ],
+)
+def test_attributes_that_are_colours_are_shown_as_they_are(values: Any, expected: list[Any]) -> None:
+    batch = Points(np.zeros((1, 3)), attributes={"paint": values})
+    np.testing.assert_allclose(colour_vertices(batch, Colouring("rgba", "paint")), expected, atol=1e-6)
+
+
+def test_colours_have_three_or_four_channels() -> None:
+    batch = Points(np.zeros((2, 3)), attributes={"one": np.zeros(2), "five": np.zeros((2, 5))})
+    for name in batch.attributes:
+        with pytest.raises(InvalidInputError, match="three or four channels"):
+            colour_vertices(batch, Colouring("rgba", name))
+    assert colour_vertices(batch, Colouring("rgba", "none"))[0].tolist() == list(MISSING_COLOUR)
+    with pytest.raises(InvalidInputError, match="with name"):
+        Colouring("rgba")

@@ -30,6 +30,14 @@ class Look:
         Of points, in the store's units.
     line_width : float or None
         Of lines, in pixels.
+    symbol : str or None
+        Of points, one of napari's.
+    fill : float or None
+        Opacity of the areas inside closed lines.
+    shading : str or None
+        Of meshes, one of napari's.
+    tail, head : float or None
+        How much of the past and the future of lines along time, in the store's units.
     """
 
     colouring: Colouring | None = None
@@ -38,6 +46,11 @@ class Look:
     is_visible: bool = True
     point_size: float | None = None
     line_width: float | None = None
+    symbol: str | None = None
+    fill: float | None = None
+    shading: str | None = None
+    tail: float | None = None
+    head: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from zvview.style.membership import Membership
 
 __all__ = ["ColourMode", "Colouring", "colour_vertices", "object_of_vertices", "segments_of"]
 
-ColourMode = Literal["constant", "attribute", "category", "object", "group", "direction"]
+ColourMode = Literal["constant", "attribute", "category", "rgba", "object", "group", "direction"]
 _MODES: Final = get_args(ColourMode)
 
 
@@ -30,9 +30,10 @@ class Colouring:
     ----------
     mode : str
         ``constant``; ``attribute``, a number through a colour map; ``category``, a code through the palette;
+        ``rgba``, an attribute of three or four channels that are colours, from 0 to 1, or to 255 where they are bytes;
         ``object`` and ``group``, each in a colour of its own; ``direction`` of lines, red, green, blue for x, y, z.
     name : str or None
-        The vertex attribute of ``attribute`` and ``category``.
+        The vertex attribute of ``attribute``, ``category`` and ``rgba``.
     colourmap : str
     limits : (float, float) or None
         Values at the two ends of the colour map. Without them those of the batch serve, which differ between views:
@@ -53,7 +54,7 @@ class Colouring:
     def __post_init__(self) -> None:
         if self.mode not in _MODES:
             raise InvalidInputError(f"colour mode {self.mode!r}, expected one of {', '.join(_MODES)}")
-        if (self.name is not None) != (self.mode in ("attribute", "category")):
+        if (self.name is not None) != (self.mode in ("attribute", "category", "rgba")):
             raise InvalidInputError(f"colour mode {self.mode!r} with name {self.name!r}: only attributes have one")
         if len(self.colour) != 4:
             raise InvalidInputError(f"colour {self.colour!r:.80}, expected red, green, blue and alpha")
@@ -82,14 +83,14 @@ def colour_vertices(
     Raises
     ------
     InvalidInputError
-        A category that is no integer code, or a channel that the attribute does not have.
+        A category that is no integer code, colours that are none, or a channel that the attribute does not have.
     MissingError
         There is no such colour map.
     """
     match by.mode:
         case "constant":
             return np.broadcast_to(np.asarray(by.colour, np.float32), (len(batch), 4))
-        case "attribute" | "category":
+        case "attribute" | "category" | "rgba":
             return _colour_attribute(batch, by)
         case "object":
             ids = object_of_vertices(batch)
@@ -108,6 +109,8 @@ def _colour_attribute(batch: Batch, by: Colouring) -> NDArray[np.float32]:
     values = batch.attributes.get(by.name or "")
     if values is None:
         return _missing(len(batch))
+    if by.mode == "rgba":
+        return _as_colours(by.name, values)
     if values.ndim == 2:
         if not 0 <= by.channel < values.shape[1]:
             raise MissingError(f"channel of attribute {by.name!r}", by.channel, range(values.shape[1]))
@@ -118,6 +121,16 @@ def _colour_attribute(batch: Batch, by: Colouring) -> NDArray[np.float32]:
         labels = batch.categories.get(by.name or "")
         return colour_codes(values, None if labels is None else labels.missing)
     return map_colours(values, by.limits or limits_of_values(values), by.colourmap)
+
+
+def _as_colours(name: str | None, values: NDArray[Any]) -> NDArray[np.float32]:
+    if values.ndim != 2 or values.shape[1] not in (3, 4):
+        raise InvalidInputError(f"attribute {name!r} of shape {values.shape}: colours have three or four channels")
+    out = np.ones((len(values), 4), np.float32)
+    out[:, : values.shape[1]] = values / np.float32(255) if values.dtype == np.uint8 else values
+    is_known = np.isfinite(out).all(axis=1)
+    out[~is_known] = MISSING_COLOUR
+    return np.clip(out, 0, 1, out=out)
 
 
 def _missing(count: int) -> NDArray[np.float32]:
