@@ -30,6 +30,8 @@ with warnings.catch_warnings():  # those of other packages, once, while they are
     from qtpy.QtWidgets import QApplication
 
     import zvview.napari.reader  # noqa: F401
+    from zvview.napari.editing import closing
+    from zvview.napari.editing.asking import Choice
 
 HERE = Path(__file__).parent
 MANIFEST = HERE.parents[1] / "src" / "zvview" / "napari.yaml"
@@ -81,6 +83,12 @@ def plugin() -> str:
     if manifest.name not in {known.name for known in manager.iter_manifests()}:
         manager.register(manifest)
     return manifest.name
+
+
+@pytest.fixture(autouse=True)
+def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows close with unsaved edits in them and nobody there to answer."""
+    monkeypatch.setattr(closing, "ask_unsaved", lambda text, *, can_cancel: Choice.KEEP)
 
 
 class Window:

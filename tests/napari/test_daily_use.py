@@ -13,7 +13,9 @@ from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
 
 import zvview
+from zvview.errors import NotZarrVectorsError
 from zvview.geometry.batches import Points
+from zvview.napari.opening import open_stores
 from zvview.napari.private.points import StreamPoints
 from zvview.napari.private.registering import register_layers
 from zvview.testing import make_store
@@ -115,7 +117,10 @@ def test_a_layer_moved_to_a_window_opened_later_streams_there(window: Any, make_
     other.layers.clear()
 
 
-def test_a_collection_shows_the_members_that_are_whole_and_tells_of_the_other(window: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["metadata that say nothing", "no JSON"])
+def test_a_collection_shows_the_members_that_are_whole_and_tells_of_the_other(
+    window: Any, tmp_path: Path, damage: str
+) -> None:
     place = tmp_path / "both.zarrvectors"
     with zvview.create_collection(str(place)) as collection:
         for name in ("first", "second"):
@@ -124,9 +129,13 @@ def test_a_collection_shows_the_members_that_are_whole_and_tells_of_the_other(wi
     document = place / "first" / "zarr.json"
     content = json.loads(document.read_text())
     content["attributes"]["zarr_vectors"] = {}
-    document.write_text(json.dumps(content))
+    document.write_text(json.dumps(content) if damage != "no JSON" else "{")
     since = len(notification_manager.records)
     window.drop(place)
     assert [layer.name for layer in window.viewer.layers] == ["both second"]
     told = [note.message for note in notification_manager.records[since:]]
     assert any("member 'first' is left out" in message for message in told)
+    for name in ("first", "second"):
+        (place / name / "zarr.json").write_text("[" * 10_000)
+    with pytest.raises(NotZarrVectorsError, match=r"member 'first' is left out.*member 'second'"):
+        open_stores(str(place))

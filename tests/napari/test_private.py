@@ -217,7 +217,7 @@ def test_a_swap_of_lines_copies_nothing(window: Any, pixels_lit: Callable[[np.nd
     assert pixels_lit(window.look()) < 200
 
 
-@pytest.mark.parametrize("kind", ["streamline", "mesh"])
+@pytest.mark.parametrize("kind", ["point_cloud", "streamline", "mesh"])
 def test_a_thumbnail_is_drawn_once_at_rest(window: Any, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     layer = window.viewer.add_layer(make_layer(kind, FRAME))
     window.live(0.3)

@@ -144,8 +144,9 @@ def test_the_command_opens_what_is_in_view(window: Any, tissue: str) -> None:
         for column in (-1, 0, 1):
             near |= np.roll(theirs, (row, column), (0, 1))
     assert ours.sum() > 500 and near[ours].mean() > 0.98  # the same places, to a pixel
+    window.wait(lambda: layer.stream.editing.is_on)
     opened.add([[0, 0], [5, 5]], shape_type="path")
-    assert opened.features["id"].iloc[-1] == -1
+    assert opened.features["id"].iloc[-1] == 110 and layer.stream.editing.review == "1 lines changed"
     window.wait(lambda: not any(t.name == "zvview-shapes" for t in threading.enumerate()))
 
 

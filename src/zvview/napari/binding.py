@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 from weakref import finalize, ref
 
 import numpy as np
@@ -20,6 +21,7 @@ from zvview.napari.layers import is_fast, show
 from zvview.napari.notices import Notices
 from zvview.napari.picking_layer import Sight
 from zvview.napari.pipeline import Delivery, Pipeline
+from zvview.napari.preparing import Prepared
 from zvview.napari.private.closing import on_closed
 from zvview.napari.settings import ViewSettings
 from zvview.napari.sight import find_window
@@ -29,12 +31,35 @@ from zvview.napari.wishes import StreamWishes
 from zvview.napari.wording import status_text
 from zvview.store.store import Store
 from zvview.stream import Streamer, StreamSettings, Update, ViewState
+from zvview.stream.editing import EditOverlay
 from zvview.style import Colouring
 
 __all__ = ["StreamBinding"]
 
 _THROTTLE_MS = 40
 _LAYER_EVENTS = ("visible", "scale", "translate", "rotate", "shear", "affine", "units")
+
+
+class Editor(Protocol):
+    """What edits the store by way of its layer, as far as the binding must know of it."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether what hands do to the layer is done to the store."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """What to say of it beside the status of the view."""
+        ...
+
+    def show(self, update: Update, prepared: Prepared) -> None:
+        """Show what was streamed, if it fits what was edited."""
+        ...
+
+    def rest(self, update: Update) -> None:
+        """All that is in view has come."""
+        ...
 
 
 class StreamBinding(StreamWishes):
@@ -81,6 +106,9 @@ class StreamBinding(StreamWishes):
         self._generation = -1
         self._early: Delivery | None = None
         self._is_held = False
+        self._edits: EditOverlay | None = None
+        self.editing: Editor | None = None
+        """What edits the store by way of the layer, once it was asked for."""
         self._notices = Notices(self.retry)
         self.work_ms: list[float] = []
         """What each view sent and each swap took of the thread of the window, in milliseconds; the last thousand."""
@@ -128,6 +156,11 @@ class StreamBinding(StreamWishes):
         return is_latest and not self._timer.isActive()
 
     @property
+    def viewer(self) -> Any:
+        """The viewer that the layer is in; None while it is in none."""
+        return None if self._viewer is None else self._viewer()
+
+    @property
     def streamer(self) -> Streamer | None:
         """The engine; None while the layer is in no viewer."""
         return self._streamer
@@ -143,10 +176,34 @@ class StreamBinding(StreamWishes):
         if self._streamer is not None:
             self._streamer.retry()
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the layer was changed by hand outside of the edit mode, and shows that since."""
+        return self._is_held
+
     def discard_edits(self) -> None:
         """Show the store again after points were moved, added or deleted by hand."""
         self._is_held = False
         self._renew()
+
+    def show_edits(self, edits: EditOverlay | None) -> None:
+        """Show the store with some edits from now on, at every level."""
+        self._edits = edits
+        self.look()
+
+    def narrowed_views(self, zooms: Sequence[float]) -> list[ViewState]:
+        """What would be asked for if the camera zoomed in so many times; none while the layer is in no viewer."""
+        layer, viewer = self._layer(), None if self._viewer is None else self._viewer()
+        if layer is None or viewer is None:
+            return []
+        state, placement = read_viewer(viewer), read_placement(layer, viewer)
+        return [self._find_view(replace(state, zoom=state.zoom * zoom), placement, layer) for zoom in zooms]
+
+    def zoom_by(self, factor: float) -> None:
+        """Let the camera zoom in on the middle of the canvas."""
+        viewer = None if self._viewer is None else self._viewer()
+        if viewer is not None:
+            getattr(viewer, "scene", viewer).camera.zoom *= factor
 
     def look(self) -> None:
         """Tell the engine what the viewer shows now; returns at once."""
@@ -156,7 +213,7 @@ class StreamBinding(StreamWishes):
         begun = time.perf_counter()
         state, placement = read_viewer(viewer), read_placement(layer, viewer)
         layer.sight = Sight(state, placement)
-        view = self._find_view(state, placement, layer)
+        view = replace(self._find_view(state, placement, layer), edits=self._edits)
         if self._tail is not None and is_fast(layer):
             layer.time_window = find_window(state, placement, self.frame, self._slab, self._tail)
         if view != self._looked_at:
@@ -226,8 +283,15 @@ class StreamBinding(StreamWishes):
         begun = time.perf_counter()
         self._update = delivery.update
         if delivery.prepared is not None and not self._is_held:
-            show(layer, delivery.prepared)
+            if self.editing is None:
+                show(layer, delivery.prepared)
+            else:
+                self.editing.show(delivery.update, delivery.prepared)
+        if self.editing is not None and delivery.update.is_settled:
+            self.editing.rest(delivery.update)
         text = self.status_text + (" · held: edited by hand" if self._is_held else "")
+        if self.editing is not None and self.editing.status:
+            text = f"{self.editing.status} · {text}"
         if is_fast(layer):
             layer.streaming_status = text
         if viewer.layers.selection.active is layer:
@@ -238,7 +302,8 @@ class StreamBinding(StreamWishes):
 
     def _edited(self, event: Any) -> None:
         """Points were added, moved or deleted by hand: what is shown stays until the edits are dropped."""
-        if str(getattr(event, "action", "")) in ("added", "changed", "removed"):
+        is_ours = self.editing is not None and self.editing.is_on
+        if not is_ours and str(getattr(event, "action", "")) in ("added", "changed", "removed"):
             self._is_held = True
 
     def _note_work(self, begun: float) -> None:

@@ -10,16 +10,19 @@ from napari.layers import Layer
 from napari.utils.notifications import show_warning
 from numpy.typing import NDArray
 
-from zvview.errors import ZvviewError
+from zvview.errors import NotZarrVectorsError, ZvviewError
 from zvview.geometry.parametric import ParametricObjects
 from zvview.napari.binding import StreamBinding
 from zvview.napari.colouring import choose_colouring
 from zvview.napari.frame import Frame
 from zvview.napari.layers import family_of, make_layer
+from zvview.napari.looks import dress, parse_look, with_look
 from zvview.napari.parametric_layers import make_parametric_layers
 from zvview.napari.settings import ViewSettings
 from zvview.napari.tails import Tail
 from zvview.napari.watching import open_viewers
+from zvview.napari.writing.handing_over import watch_handing_over
+from zvview.samples import Look
 from zvview.store.collection import Collection
 from zvview.store.opening import open as open_place
 from zvview.store.places.open import Place
@@ -52,6 +55,8 @@ class OpenedStore:
     parametric : ParametricObjects or None
     notes : tuple of str
         What users should know of the store.
+    look : Look or None
+        That it was saved with.
     """
 
     name: str
@@ -63,6 +68,7 @@ class OpenedStore:
     colouring: Colouring
     parametric: ParametricObjects | None
     notes: tuple[str, ...]
+    look: Look | None = None
 
 
 def name_of(place: object) -> str:
@@ -94,6 +100,8 @@ def _describe_members(name: str, found: Collection, keep_order: bool) -> list[Op
     ------
     ZvviewError
         Of the first member, where none can be opened.
+    NotZarrVectorsError
+        No member is a store.
     """
     opened, errors, notes = [], [], list(found.notes)
     for member in found:
@@ -102,8 +110,8 @@ def _describe_members(name: str, found: Collection, keep_order: bool) -> list[Op
         except ZvviewError as error:
             errors.append(error)
             notes.append(f"member {member!r} is left out: {error}")
-    if errors and not opened:
-        raise errors[0]
+    if not opened:
+        raise errors[0] if errors else NotZarrVectorsError(f"{name}: {'; '.join(notes) or 'an empty collection'}")
     return [replace(one, notes=(*notes, *one.notes)) if one is opened[0] else one for one in opened]
 
 
@@ -117,6 +125,8 @@ def _describe(name: str, store: Store, keep_order: bool, notes: tuple[str, ...])
     step = np.where(is_space | (bin_shape >= chunk), np.minimum(bin_shape, 1.0), bin_shape)
     frame = Frame.of(store.axes, bounds, bin_shape, step=step, keep_order=keep_order)
     parametric, damage = _read_parametric(store)
+    look = parse_look(store.user_metadata, store.attributes)
+    saved = Look() if look is None else look
     in_space = is_space if is_space.any() else np.ones_like(is_space)
     edge = float((bounds[1] - bounds[0])[in_space].max()) or 1.0  # what napari makes as large as the canvas
     return OpenedStore(
@@ -124,11 +134,12 @@ def _describe(name: str, store: Store, keep_order: bool, notes: tuple[str, ...])
         store=store,
         frame=frame,
         slab=np.where(is_space, chunk, step) / 2,
-        tail=Tail.of(store.axes, bounds, step) if family_of(store.kind) == "lines" else None,
-        point_size=min(float(bin_shape[in_space].min()), edge * _POINT_SHARE),
-        colouring=choose_colouring(store.kind, store.attributes),
+        tail=with_look(Tail.of(store.axes, bounds, step), saved) if family_of(store.kind) == "lines" else None,
+        point_size=saved.point_size or min(float(bin_shape[in_space].min()), edge * _POINT_SHARE),
+        colouring=saved.colouring or choose_colouring(store.kind, store.attributes),
         parametric=parametric,
         notes=(*notes, *store.notes, *damage),
+        look=look,
     )
 
 
@@ -156,6 +167,9 @@ def make_layers(opened: list[OpenedStore], settings: ViewSettings) -> list[Layer
         binding = StreamBinding(
             layer, store, found.frame, settings, colouring=found.colouring, slab=found.slab, tail=found.tail
         )
+        if found.look is not None:
+            dress(layer, found.look)
+        watch_handing_over(layer)
         viewers = open_viewers()
         for viewer in viewers:
             binding.watch(viewer)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from zvview.geometry.batches import Batch, Mesh, Points
 from zvview.napari.frame import Frame
 from zvview.napari.polygons import Filler
+from zvview.stream.editing import VERTEX
 from zvview.style.colouring import Colouring, colour_vertices, object_of_vertices, segments_of
 from zvview.style.membership import Membership
 
@@ -33,6 +34,8 @@ class Prepared:
         ``id`` is the object of a vertex, -1 where it has none.
     triangles : (T, 3) uint32 array or None
         That fill closed lines, where they were asked for.
+    vertices : (N,) int64 array or None
+        Names of points (:data:`zvview.stream.editing.VERTEX`), where the view asked for them.
     """
 
     positions: NDArray[np.float32]
@@ -40,6 +43,7 @@ class Prepared:
     elements: NDArray[Any] | None
     features: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     triangles: NDArray[np.uint32] | None = None
+    vertices: NDArray[np.int64] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -78,7 +82,8 @@ def prepare(
     positions = frame.to_layer(batch.positions)
     if elements is not None:
         positions = np.ascontiguousarray(positions[:, ::-1])[:, ::-1]
-    return Prepared(positions, _owned(colours), elements, _features(batch), triangles)
+    vertices = batch.attributes.get(VERTEX)
+    return Prepared(positions, _owned(colours), elements, _features(batch), triangles, vertices)
 
 
 def _owned(colours: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -92,6 +97,8 @@ def _features(batch: Batch) -> dict[str, NDArray[Any]]:
     if ids is not None:
         out["id"] = ids
     for name, values in batch.attributes.items():
+        if name == VERTEX:
+            continue
         if values.ndim == 1:
             out[name] = values
         else:

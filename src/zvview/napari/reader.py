@@ -14,6 +14,7 @@ from zvview.errors import ZvviewError
 from zvview.napari.courier import Courier
 from zvview.napari.opening import OpenedStore, make_layers, name_of, open_stores
 from zvview.napari.preference import prefer_zvview
+from zvview.napari.private.closing import has_window
 from zvview.napari.private.names import find_missing, is_supported
 from zvview.napari.recognising import is_address, is_candidate
 from zvview.napari.settings import ViewSettings, read_settings
@@ -54,7 +55,7 @@ def _tell_notes(opened: list[OpenedStore]) -> None:
 
 
 class _RemoteOpening:
-    """Opens an address on a thread of its own and adds the layers to the viewer that asked."""
+    """Opens an address on a thread of its own and adds the layers to the viewer that asked, if that is still there."""
 
     _pending: set[_RemoteOpening] = set()  # noqa: RUF012 - nobody else holds them while they wait
 
@@ -62,6 +63,7 @@ class _RemoteOpening:
         viewer = napari.current_viewer()
         self._address, self._settings = address, settings
         self._viewer = None if viewer is None else ref(viewer)
+        self._has_window = has_window(viewer)
         self._courier = Courier(self._arrived)
 
     def start(self) -> None:
@@ -79,6 +81,8 @@ class _RemoteOpening:
         """On the thread of the window."""
         self._pending.discard(self)
         viewer = None if self._viewer is None else self._viewer()
+        if self._has_window and not has_window(viewer):
+            return
         if isinstance(answer, ZvviewError):
             show_error(str(answer))
         elif viewer is not None:

@@ -18,6 +18,7 @@ from zvview.format.grid import chunks_in_box
 from zvview.geometry.batches import Polylines
 from zvview.geometry.select import keep_objects
 from zvview.napari.dock.background import Background
+from zvview.napari.editing.shapes import follow_shapes
 from zvview.napari.frame import Frame
 from zvview.store.store import Store
 from zvview.stream import Filter
@@ -185,7 +186,7 @@ class _Opening:
         elif viewer is not None and not answer.paths:
             show_info(f"{layer.name}: no lines in view")
         elif viewer is not None:
-            viewer.add_layer(_make_shapes(answer, layer))
+            follow_shapes(viewer.add_layer(_make_shapes(answer, layer)), layer)
 
 
 def _make_shapes(drawing: Drawing, layer: Layer) -> Shapes:

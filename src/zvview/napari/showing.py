@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from zvview.errors import MissingError
 from zvview.napari.camera import read_placement
-from zvview.napari.layers import is_fast
+from zvview.napari.looks import dress
 from zvview.napari.opening import OpenedStore, make_layers
 from zvview.napari.settings import read_settings
 from zvview.samples import Look, Sample, Stop
@@ -57,9 +57,7 @@ def add_sample(viewer: Any, sample: Sample, opened: Sequence[OpenedStore]) -> li
         look = sample.looks.get(found.name.removeprefix(sample.name).strip(), Look())
         colouring, size = look.colouring or found.colouring, look.point_size or found.point_size
         (layer,) = make_layers([replace(found, colouring=colouring, point_size=size)], settings)
-        layer.opacity, layer.blending, layer.visible = look.opacity, look.blending, look.is_visible
-        if look.line_width is not None and is_fast(layer) and hasattr(layer, "edge_width"):
-            layer.edge_width = look.line_width
+        dress(layer, look)
         layers.append(viewer.add_layer(layer))
     if was_empty:
         viewer.layers.selection.active = layers[0]  # the status bar tells of it

@@ -89,11 +89,17 @@ class StreamWishes(ABC):
 
     @property
     def colouring(self) -> Colouring:
-        """What the layer is coloured by; setting it colours anew what is shown, without reading positions again."""
+        """What the layer is coloured by; setting it colours anew what is shown, without reading positions again.
+
+        Another one than before also takes back the colours that were set in napari's own controls.
+        """
         return self._colouring
 
     @colouring.setter
     def colouring(self, colouring: Colouring) -> None:
+        layer = self._layer()
+        if layer is not None and colouring != self._colouring and hasattr(layer, "forget_own_looks"):
+            layer.forget_own_looks()
         self._colouring = colouring
         self._renew()
         self.changed.emit()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,18 +25,21 @@ class Click:
     view_direction : (V,) float64 array or None
         None in 2-D.
     dims_displayed : tuple of int
+    keys : tuple of str
+        That were held, such as ``Shift``.
     """
 
     position: NDArray[np.float64]
     view_direction: NDArray[np.float64] | None
     dims_displayed: tuple[int, ...]
+    keys: tuple[str, ...] = ()
 
 
 class ClickWatch:
-    """Tells of clicks with the first button, and no key, on the canvas of a viewer, until it is closed."""
+    """Tells of clicks with the first button, and no key but `keys`, on the canvas of a viewer, until it is closed."""
 
-    def __init__(self, viewer: Any, on_click: Callable[[Click], None]) -> None:
-        self._viewer, self._on_click = viewer, on_click
+    def __init__(self, viewer: Any, on_click: Callable[[Click], None], keys: Sequence[str] = ()) -> None:
+        self._viewer, self._on_click, self._keys = viewer, on_click, set(keys)
         viewer.mouse_drag_callbacks.append(self._press)
 
     def close(self) -> None:
@@ -46,7 +49,8 @@ class ClickWatch:
 
     def _press(self, viewer: Any, event: Any) -> Iterator[None]:
         """A generator, as napari wants it: the press, each move, and the release."""
-        if event.button != 1 or event.modifiers:
+        keys = tuple(str(getattr(key, "name", key)) for key in event.modifiers)
+        if event.button != 1 or not self._keys.issuperset(keys):
             return
         begin, farthest = np.array(event.pos, np.float64), 0.0
         yield
@@ -60,5 +64,6 @@ class ClickWatch:
                     np.array(event.position, np.float64),
                     None if along is None else np.array(along, np.float64),
                     tuple(event.dims_displayed),
+                    keys,
                 )
             )

@@ -117,6 +117,7 @@ class ZarrVectorsDock(PanelsWidget):
         if not self.isVisible():
             return
         active = self._viewer.layers.selection.active
+        active = getattr(active, "handles_of", lambda: active)()
         layer = active if isinstance(getattr(active, "stream", None), StreamBinding) else None
         if layer is not self.layer:
             if self.stream is not None:
@@ -146,6 +147,7 @@ class ZarrVectorsDock(PanelsWidget):
 
     def _show_state(self) -> None:
         layer, stream, facts = self.layer, self.stream, self.facts
+        self.edit.show_layer(layer)
         self.body.setVisible(facts is not None)
         self.status.setVisible(layer is not None)
         if layer is None or stream is None:

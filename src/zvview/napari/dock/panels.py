@@ -6,6 +6,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from zvview.napari.dock.colour_panel import ColourPanel
+from zvview.napari.dock.edit_panel import EditPanel
 from zvview.napari.dock.filter_panel import FilterPanel
 from zvview.napari.dock.find_panel import FindPanel
 from zvview.napari.dock.legend_panel import LegendPanel
@@ -28,8 +29,10 @@ class PanelsWidget(QWidget):
         self.name.setWordWrap(True)
         self.picked, self.colour, self.legend = PickedPanel(), ColourPanel(), LegendPanel()
         self.filter, self.find, self.view = FilterPanel(), FindPanel(), ViewPanel()
+        self.edit = EditPanel()
         parts = {
             "Picked": (self.picked, True),
+            "Edit": (self.edit, True),
             "Colour": (self.colour, True),
             "Legend": (self.legend, True),
             "Filter": (self.filter, True),

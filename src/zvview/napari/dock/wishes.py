@@ -39,6 +39,8 @@ def colour_choices(facts: StoreFacts) -> list[tuple[str, Colouring]]:
         unit = f" ({facts.units[name]})" if name in facts.units else ""
         if not channels:
             out.append((f"{name}{unit}", Colouring("attribute", name)))
+        if channels in (3, 4):
+            out.append((f"{name} as colours", Colouring("rgba", name)))
         out += [(f"{name}[{c}]{unit}", Colouring("attribute", name, channel=c)) for c in range(channels)]
     return out
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vispy.scene.visuals import Markers
 from vispy.visuals.transforms import MatrixTransform
 
+from zvview.napari.private.contexts import keep_contexts_apart
 from zvview.napari.private.fading import TimeFade
 from zvview.napari.private.filling import Fill
 from zvview.napari.private.lines import StreamLines
@@ -34,6 +35,7 @@ class VispyStreamLines(VispyBaseLayer[StreamLines]):
         self._displayed: tuple[int, ...] = ()
         self._positions = np.zeros((0, 3), np.float32)
         layer.events.time_window.connect(self._on_time_change)
+        keep_contexts_apart()
         self.reset()
         self._on_data_change()
 

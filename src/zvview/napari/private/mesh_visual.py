@@ -11,6 +11,7 @@ from napari._vispy.layers.surface import VispySurfaceLayer
 
 from zvview.napari.courier import Courier
 from zvview.napari.latest import LatestWorker
+from zvview.napari.private.contexts import keep_contexts_apart
 from zvview.napari.private.meshes import StreamSurface
 from zvview.napari.private.shared_mesh import SharedMesh, StreamMesh
 from zvview.napari.private.vertices import as_drawn
@@ -37,6 +38,7 @@ class VispyStreamSurface(VispySurfaceLayer, _WithStreamMesh):
         self._worker, self._courier = LatestWorker("zvview-normals"), Courier(self._take_normals)
         finalize(self, self._worker.close, 0.0)
         super().__init__(*args, **kwargs)
+        keep_contexts_apart()
 
     def _on_data_change(self) -> None:
         layer = self.layer

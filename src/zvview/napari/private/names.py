@@ -34,7 +34,8 @@ POINTS_MEMBERS: Final = (
     *("_data", "_size", "_symbol", "_shown", "_border_width", "_face", "_border", "_feature_table", "_text"),
     *("_extent_data", "_extent_data_augmented", "_view_data", "_view_indices", "_view_selected", "_get_value"),
     *("_slicing_state", "_slice_input", "_get_layer_slicing_state", "_update_thumbnail", "_thumbnail_shape"),
-    *("_type_string", "_selected_data", "_value", "_get_base_state"),
+    *("_type_string", "_selected_data", "_value", "_get_base_state", "_clipboard", "_data_slice", "_paste_data"),
+    *("_current_symbol", "_view_size", "_get_value_3d", "_display_bounding_box_augmented"),
 )
 """Members of a ``Points`` layer that are read, replaced or overridden."""
 

@@ -14,8 +14,11 @@ from napari.layers.points._slice import _PointSliceRequest, _PointSliceResponse
 from napari.layers.points.points import _PointsSlicingState
 from numpy.typing import ArrayLike, NDArray
 
+from zvview.napari.private.contexts import keep_contexts_apart
 from zvview.napari.private.names import MARKER_RECORD
+from zvview.napari.private.point_looks import OwnLooks
 from zvview.napari.private.streamed import Streamed
+from zvview.napari.private.thumbnails import ThumbnailAtRest
 
 __all__ = ["StreamPoints", "VispyStreamPoints"]
 
@@ -39,7 +42,7 @@ class _AllSlicing(_PointsSlicingState):
         return _AllRequest(slice_input, layer.data, data_slice, layer._projection_mode, layer._size, layer._shown)
 
 
-class StreamPoints(Streamed, Points):
+class StreamPoints(ThumbnailAtRest, Streamed, OwnLooks):
     """Points of a store that are in view.
 
     Parameters
@@ -80,17 +83,16 @@ class StreamPoints(Streamed, Points):
         self._value = None
         self._data = positions
         self._size = np.broadcast_to(np.float32(self.current_size), count)
-        self._border_width = np.broadcast_to(np.float32(0), count)
+        self._set_borders(count)
         self._shown = np.broadcast_to(True, count)
         self._symbol = np.broadcast_to(np.array(Symbol(self.current_symbol), dtype=object), count)
-        self._face.__dict__["colors"] = colours  # past the validation, which copies and sends events
-        self._border.__dict__["colors"] = colours  # vispy gives a border of its own to points of the least size
+        self._set_colours(colours)
         self._feature_table._values = pd.DataFrame(dict(features), index=pd.RangeIndex(count), copy=False)
         if list(self._feature_table.defaults) != list(features):
             self._feature_table.set_defaults(None)
         self.set_view_slice()
         self.events.set_data()
-        self._update_thumbnail()
+        self.ask_for_thumbnail()
 
     @property
     def size(self) -> NDArray[np.floating]:
@@ -123,6 +125,8 @@ class StreamPoints(Streamed, Points):
 
     @current_symbol.setter
     def current_symbol(self, symbol: str | Symbol) -> None:
+        if self._update_properties and self.selected_data and not self._symbol.flags.writeable:
+            self._symbol = self._symbol.copy()
         Points.current_symbol.fset(self, symbol)
         if self._update_properties and not self.selected_data and self.mode != "add":
             self.symbol = self._current_symbol
@@ -131,7 +135,7 @@ class StreamPoints(Streamed, Points):
         """Napari writes into the arrays of how points look, of those selected: they must be the layer's own then."""
         if not self.selected_data:
             return
-        for name in ("_size", "_border_width", "_shown", "_symbol"):
+        for name in ("_size", "_border_width", "_shown"):  # symbols, which are slow to draw, when one is changed
             values = getattr(self, name)
             if not values.flags.writeable:
                 setattr(self, name, values.copy())
@@ -170,19 +174,20 @@ class StreamPoints(Streamed, Points):
 
 
 class VispyStreamPoints(VispyPointsLayer):
-    """Draws them: the vertex buffer is written directly as long as all points are alike but for place and colour."""
+    """Draws them: the vertex buffer is written directly as long as all points are shown by one symbol."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._records = np.zeros(0, MARKER_RECORD)
         self._is_empty = True
         self._axes: tuple[int, ...] = ()
         super().__init__(*args, **kwargs)
+        keep_contexts_apart()
 
     def _on_data_change(self) -> None:
         layer = self.layer
         count = len(layer._view_indices)
-        is_uniform = count and count == len(layer.data) and not layer._symbol.strides[0] and not layer._size.strides[0]
-        if not is_uniform:
+        is_whole = count and count == len(layer.data)
+        if not is_whole or layer._symbol.strides[0]:
             super()._on_data_change()  # nothing, or edited: napari's own way
             self._is_empty = not count
             return
@@ -212,6 +217,10 @@ class VispyStreamPoints(VispyPointsLayer):
             records["a_position"][:, 2] = 0
         records["a_bg_color"] = layer._face.colors
         records["a_fg_color"] = layer._border.colors
-        records["a_size"] = layer._size[0] * abs(layer.scale[-1])
+        records["a_size"] = layer._size * abs(layer.scale[-1])
+        if layer.border_width_is_relative:
+            records["a_edgewidth"] = layer._border_width * records["a_size"]
+        else:
+            records["a_edgewidth"] = np.minimum(layer._border_width * abs(layer.scale[-1]), records["a_size"])
         records["a_symbol"] = self.node.points_markers._symbol_shader_values[str(layer._symbol[0])]
         return records
