@@ -38,6 +38,16 @@ BENCHMARKS: Final = {
     "memory": """
         The highest memory that a process needs to read a whole level, beyond what it held before, against the size of
         what is returned; 1 is the result itself.""",
+    "edit": """
+        1,000 edits in 100 neighbouring chunks, the operations and the commit with its coarse levels together: 600 moved
+        within their neighbourhood, 200 deleted, 200 added; then one attribute of 1,000. Synapses are in the chunks that
+        zvview chose; points of objects lie 2,000 and lines 4,000 vertices to a chunk. Of lines one vertex moves.
+        Touched are the cells of the edited chunks and of those above them, shards where they are sharded, and the cells
+        of tables that hold rows of edited objects.""",
+    "commit": """
+        The commit of bytes alone, every one of them synced, beside the plainest that keeps the same promises; and what
+        is wrong after processes that do nothing but commit were killed at random moments, every fourth time while the
+        disk fills up.""",
     "startup": """
         Fresh interpreters, compiled bytecode on disk.""",
     "streaming": """
