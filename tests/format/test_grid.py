@@ -72,6 +72,15 @@ def test_any_text_gives_integers_or_an_error(keys: list[str], ndim: int) -> None
     assert [list(map(int, k.split("."))) for k in keys] == found.tolist()
 
 
+@pytest.mark.parametrize("far", [0, 2**61, -(2**62)])
+def test_many_chunks_are_sorted_as_few_are(far: int) -> None:
+    coords = np.random.default_rng(0).integers(-6, 6, (3000, 3)) + np.array([0, far, 3])
+    coords[0, 0] += far
+    found = sort_chunks(coords)
+    assert found.dtype == np.int64
+    assert found.tolist() == sorted(map(list, set(map(tuple, coords.tolist()))))
+
+
 @FEW
 @given(tables())
 def test_sorted_chunks_are_distinct_and_in_numeric_order(coords: NDArray[np.int64]) -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from zvview.pyramid.line_survey import Survey
-from zvview.pyramid.object_choice import ALL, choose_objects, rank_objects
+from zvview.pyramid.object_choice import ALL, choose_objects
+from zvview.pyramid.object_ranks import rank_objects
 
 
 def survey_of(ids: NDArray[np.int64], lengths: NDArray[np.int64], is_winner: NDArray[np.bool_]) -> Survey:

@@ -47,6 +47,7 @@ _UINT32_MAX = (1 << 32) - 1
 _HEADER = struct.Struct("<II")
 _UINT32 = struct.Struct("<I")
 _MANY_ROWS, _SPARSE_ROW = 512, 24  # fewer rows are walked, and such of more bytes each
+_LONG_ROW = 1024  # bytes of a row from which copying rows one by one is faster than all at once by a mask
 _MOST_SIFTINGS = 5  # of places that may begin a row: a chunk coordinate of 4 looks like a row of no records
 
 
@@ -312,6 +313,11 @@ def join_rows(buffer: NDArray[np.uint8], sizes: NDArray[np.int64]) -> NDArray[np
     cell = np.empty(4 + 4 * len(sizes) + len(buffer), np.uint8)
     heads = np.concatenate(([0], 4 + np.cumsum(sizes + 4) - (sizes + 4)))
     anywhere(cell, "<u4")[heads] = np.concatenate(([len(sizes)], sizes))
+    if len(buffer) > _LONG_ROW * len(sizes):
+        ends = np.cumsum(sizes)
+        for head, start, stop in zip(heads[1:].tolist(), (ends - sizes).tolist(), ends.tolist(), strict=True):
+            cell[head + 4 : head + 4 + stop - start] = buffer[start:stop]
+        return cell
     is_payload = np.ones(len(cell), np.bool_)
     is_payload[heads[:, None] + np.arange(4)] = False
     cell[is_payload] = buffer

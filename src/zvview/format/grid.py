@@ -28,6 +28,7 @@ __all__ = [
     "sort_chunks",
 ]
 
+_MANY_COORDS = 256  # fewer of them are sorted column by column
 _KEY = re.compile(r"-?\d{1,18}(?:\.-?\d{1,18})*", re.ASCII)
 _DIGITS_AND_SIGNS = str.maketrans("", "", "0123456789-")
 _MALFORMED = ("--", "-.", "-\n", "..", ".\n", "\n.", "\n\n")
@@ -106,6 +107,14 @@ def sort_chunks(coords: NDArray[np.int64]) -> NDArray[np.int64]:
     """The distinct rows of `coords` in numeric order, first component slowest."""
     if len(coords) < 2 or _is_ascending(coords):
         return coords
+    if len(coords) >= _MANY_COORDS:
+        origin, last = coords.min(axis=0), coords.max(axis=0)
+        shape = tuple(int(h) - int(lo) + 1 for lo, h in zip(origin, last, strict=True))
+        if prod(shape) < 2**62:  # one number for each, which sorts faster than columns do
+            keys = np.sort(np.ravel_multi_index(tuple((coords - origin).T), shape))
+            keys = keys[np.append(True, keys[1:] != keys[:-1])]
+            found: NDArray[np.int64] = np.stack(np.unravel_index(keys, shape), axis=1) + origin
+            return found
     ordered = coords[np.lexsort(coords.T[::-1])]
     fresh = np.ones(len(ordered), bool)
     fresh[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)

@@ -142,3 +142,4 @@ LEVEL_DESIGN: Final = "zvview_pyramid"
 # zvview's own index (a Zarr group at the root)
 INDEX: Final = "zvview"
 INDEX_CHUNKS: Final = "chunks"
+INDEX_COMMITS: Final = "commits"

@@ -220,9 +220,7 @@ class _Build:
         if coarsened.survey is not None:
             like = written.documents[f"{design.level}/{names.VERTICES}"]
             path = survey_path(design.level)
-            self._surveys[path] = write_survey(
-                self._workplace.sink, design.level, like, coarsened.survey, coarsened.classes
-            )
+            self._surveys[path] = write_survey(self._workplace.sink, design.level, like, coarsened.survey)
         return written
 
     def _link_levels(self, design: LevelDesign, workers: Workers) -> None:

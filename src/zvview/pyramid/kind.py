@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.pyramid.design import LevelDesign, PyramidOptions
-from zvview.pyramid.length_classes import LengthClasses
-from zvview.pyramid.line_survey import Survey
+from zvview.pyramid.line_state import LineState
 from zvview.pyramid.scratch import Scratch
 from zvview.store.level import Level
 from zvview.store.writing.intake import Intake
@@ -84,15 +83,13 @@ class Coarsened:
         Names in scratch of runs (:meth:`TaskContext.save_run`), in the order in which fragments of a chunk shall stand.
     object_ids : (n,) int64, optional
         Objects that are kept, ascending; None: those that own fragments of the runs (points), or no objects at all.
-    survey : Survey, optional
-    classes : LengthClasses, optional
-        What the choice of objects was made from; kept in the store for a refresh.
+    survey : LineState, optional
+        Of the choice of objects what a refresh wants to know; kept in the store.
     """
 
     runs: Sequence[str]
     object_ids: NDArray[np.int64] | None = None
-    survey: Survey | None = None
-    classes: LengthClasses | None = None
+    survey: LineState | None = None
 
 
 class Kind(Protocol):

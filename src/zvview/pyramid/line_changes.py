@@ -1,10 +1,9 @@
 """What an edit of some chunks changes in the next coarser level of lines.
 
 Lines that may have changed are made again as wholes, and with them those whose fate is another one now
-(:mod:`~zvview.pyramid.line_fates`). Geometry is read of the edited chunks, of their neighbours below the same coarser
-chunk, and of the lines that are made again; surveys of the chunks above, and of those that these lines pass. Of the
-coarser level only chunks are rewritten in which a piece of a line comes, goes or becomes another one; pieces of other
-lines there are carried over.
+(:mod:`~zvview.pyramid.line_fates`): geometry is read of these lines only. Of the coarser level those chunks are put
+together anew in which a piece of a line comes, goes or becomes another one; pieces of other lines there are carried
+over with the numbers that they had (:mod:`~zvview.store.patching.line_splice`).
 """
 
 from __future__ import annotations
@@ -16,26 +15,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.format.grid import ChunkTable, sort_chunks
-from zvview.format.sequences import distinct
+from zvview.format.sequences import distinct, is_among
 from zvview.pyramid.kind import Job
-from zvview.pyramid.length_classes import LengthClasses
-from zvview.pyramid.line_design import LineRules
-from zvview.pyramid.line_fates import Fates, decide_fates, present_among
-from zvview.pyramid.line_survey import Survey, changed_objects, join_surveys
-from zvview.pyramid.lines import parents_of, simplify, survey_chunks
-from zvview.pyramid.object_choice import ALL
+from zvview.pyramid.line_fates import decide_fates, present_among
+from zvview.pyramid.line_state import LineState
+from zvview.pyramid.line_survey import Survey, changed_objects
+from zvview.pyramid.lines import count_level, count_owned, leaves_out, parents_of, simplify
 from zvview.pyramid.parts import row_bytes
+from zvview.pyramid.piece_counts import count_present
 from zvview.pyramid.stored_surveys import StoredSurvey
 from zvview.store.level import Level
-from zvview.store.patching.chunk_objects import find_pieces
+from zvview.store.patching.chunk_objects import OwnedPieces, find_pieces
 from zvview.store.patching.line_pieces import LinePieces
-from zvview.store.patching.line_splice import order_by_beginning, splice_lines
+from zvview.store.patching.line_splice import splice_lines
 from zvview.store.patching.replacement import Replacement
 from zvview.store.writing.runs import Run
 
 __all__ = ["RedoneLines", "is_surveyed", "redo_lines"]
 
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 _MOST_BYTES = 256 << 20  # of the chunks that are put together again: more is better made as a whole, out of core
 
@@ -53,37 +52,20 @@ class RedoneLines:
         Chunks of the level in which a vertex of these came, went or changed, or a segment that begins or ends there.
     parents : (m, D) int64
         Chunks of which the survey is made anew.
-    survey : Survey or None
+    survey : LineState or None
         Of these; None where the level has no survey.
-    classes : LengthClasses or None
-        Of the level now, where lines are chosen by length as well.
     """
 
     redone: Replacement
     objects: Ints
     touched: Ints
     parents: Ints
-    survey: Survey | None
-    classes: LengthClasses | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Resurvey:
-    """Surveys of the chunks that an edit may have changed: which, before it, and after it."""
-
-    parents: Ints
-    before: Survey
-    after: Survey
+    survey: LineState | None
 
 
 def is_surveyed(job: Job) -> bool:
     """Whether a survey of the level is kept: where objects are left out, and of the first level."""
-    return job.design.level == 1 or _chooses(job)
-
-
-def _chooses(job: Job) -> bool:
-    """Whether the level leaves objects out."""
-    return LineRules.parse(job.design.parameters).threshold < ALL
+    return job.design.level == 1 or leaves_out(job.design)
 
 
 def redo_lines(
@@ -109,90 +91,60 @@ def redo_lines(
         None where the level must be made again as a whole: its survey is missing or not of this level, or so much
         changes that nothing would be saved.
     """
-    again: _Resurvey | None = None
-    if is_surveyed(job):
-        again = None if surveys is None else _survey_again(job, surveys, touched, objects)
-        if again is None:
-            return None
+    parents, told = sort_chunks(parents_of(job.fine, job.design, touched)), None
     if objects is None:
-        if again is None:
+        told = None if surveys is None else surveys.read(parents)
+        if told is None:
             return None
+        now = count_level(job, _below(job, parents))
         passing = find_pieces(job.fine._reader, touched).objects
-        objects = distinct(np.concatenate((passing, _miscounted(again.before, again.after))))
-    fates: Fates | None
-    if again is None or surveys is None or not _chooses(job):
-        fates = Fates(objects, present_among(job.fine, objects), None)
-    else:
-        fates = decide_fates(job, old, objects, surveys, again.before, again.after)
+        objects = distinct(np.concatenate((passing, changed_objects(told.counts, now, ("counts",)))))
+    if len(objects) * _bytes_of_each(job.fine) > _MOST_BYTES:
+        return None
+    pieces = LinePieces.of(job.fine, objects)
+    if not is_surveyed(job):
+        return _remake(job, old, objects, is_among(objects, distinct(pieces.owners)), objects, parents, None)
+    parents = sort_chunks(np.concatenate((parents, parents_of(job.fine, job.design, pieces.chunks))))
+    told = None if surveys is None else surveys.read(parents)
+    if surveys is None or told is None:
+        return None
+    counts = _recount(job, told.counts, objects, pieces) if job.design.level == 1 else told.counts
+    if not leaves_out(job.design):
+        stays = is_among(objects, distinct(pieces.owners))
+        return _remake(job, old, objects, stays, objects, parents, LineState(counts, told.heads))
+    fates = decide_fates(job, old, objects, parents, surveys, told.heads)
     if fates is None:
         return None
-    had = present_among(old, fates.ids)
-    anew = fates.ids[fates.stays & (np.isin(fates.ids, objects) | ~had)]
-    run_names, absent = simplify(job, anew)
-    runs: list[Run] = [job.scratch.load(name) for name in run_names]
-    gone = fates.ids[had & (~fates.stays | np.isin(fates.ids, absent))]
-    return _splice(job, old, runs, gone, again, fates.classes)
+    state = LineState(counts, fates.heads, fates.choice)
+    return _remake(job, old, fates.ids, fates.stays, objects, parents, state)
 
 
-def _survey_again(job: Job, surveys: StoredSurvey, touched: Ints, objects: Ints | None) -> _Resurvey | None:
-    """Survey the chunks again that an edit may have changed; None where what was known of them cannot be read.
-
-    Segments between two chunks count in the lesser one, also where only their other end was edited.
-    """
-    parents = sort_chunks(parents_of(job.fine, job.design, touched))
-    if not _chooses(job):  # vertices are counted, no segments
-        before = surveys.read(parents)
-        return None if before is None else _Resurvey(parents, before, _survey_below(job, parents))
-    parents = sort_chunks(np.concatenate((parents, _beside(job, touched, objects))))
-    before, after = surveys.read(parents), _survey_below(job, parents)
-    if before is None or job.design.level > 1:
-        return None if before is None else _Resurvey(parents, before, after)
-    cut = _miscounted(before, after)  # lines that lost an end, perhaps, and with it a segment to what is left
-    ends = _ends_of(job, cut)
-    ends = ends[ChunkTable.of(parents).find(ends) < 0]
-    more = surveys.read(ends)
-    if more is None:
-        return None
-    after = join_surveys([after, _survey_below(job, ends)])
-    return _Resurvey(sort_chunks(np.concatenate((parents, ends))), join_surveys([before, more]), after)
+def _bytes_of_each(level: Level) -> float:
+    """About how many bytes the vertices of an object have."""
+    return level.vertex_count * row_bytes(level) / max(1, count_present(level) or 0)
 
 
-def _survey_below(job: Job, parents: Ints) -> Survey:
+def _below(job: Job, parents: Ints) -> Ints:
+    """Chunks of the finer level in some of the coarser one."""
     chunks = job.fine.chunks
-    is_below = ChunkTable.of(parents).find(parents_of(job.fine, job.design, chunks)) >= 0
-    survey = survey_chunks(job, chunks[is_below])
-    assert survey is not None
-    return survey
+    return chunks[ChunkTable.of(parents).find(parents_of(job.fine, job.design, chunks)) >= 0]
 
 
-def _beside(job: Job, touched: Ints, objects: Ints | None) -> Ints:
-    """The lesser chunk of each two between which a line has a joint that begins or ends in a touched chunk, (n, D).
-
-    Of all lines that pass the touched chunks, or of some.
-    """
-    if objects is None:
-        objects = distinct(find_pieces(job.fine._reader, touched).objects)
-    pieces = LinePieces.of(job.fine, objects)
-    joints = pieces.joints_at(touched)
-    ends = np.concatenate((pieces.chunks[joints], pieces.chunks[joints + 1]))
-    parents = parents_of(job.fine, job.design, ends)
-    table = ChunkTable.of(parents)
-    first, second = table.find(parents).reshape(2, -1)
-    lesser: Ints = distinct(np.minimum(first, second))
-    return table.coords[lesser]
+def _recount(job: Job, before: Survey, objects: Ints, pieces: LinePieces) -> Survey:
+    """How many vertices of each line some chunks hold, where of `objects` they hold but these pieces."""
+    now = count_owned(job, OwnedPieces(pieces.owners, pieces.chunks, pieces.fragments))
+    return before.replaced(objects, now)
 
 
-def _ends_of(job: Job, ids: Ints) -> Ints:
-    """Chunks of the level in which some lines begin and end, in numeric order."""
-    pieces = LinePieces.of(job.fine, ids)
-    is_end = np.ones((2, len(pieces.owners)), bool)
-    is_end[0, 1:] = is_end[1, :-1] = pieces.owners[1:] != pieces.owners[:-1]
-    return sort_chunks(parents_of(job.fine, job.design, pieces.chunks[is_end.any(axis=0)]))
-
-
-def _miscounted(before: Survey, after: Survey) -> Ints:
-    """Lines, ascending, of which some chunks held another number of vertices than now."""
-    return changed_objects(before, after, ("counts",))
+def _remake(
+    job: Job, old: Level, ids: Ints, stays: Flags, objects: Ints, parents: Ints, state: LineState | None
+) -> RedoneLines | None:
+    """Let the level have those of the lines `ids` that stay, made again where they are new there or were edited."""
+    had = present_among(old, ids)
+    run_names, absent = simplify(job, ids[stays & (is_among(ids, objects) | ~had)])
+    runs: list[Run] = [job.scratch.load(name) for name in run_names]
+    gone = ids[had & (~stays | np.isin(ids, absent))]
+    return _splice(job, old, runs, gone, parents, state)
 
 
 def _splice(
@@ -200,26 +152,24 @@ def _splice(
     old: Level,
     runs: Sequence[Run],
     gone: Ints,
-    survey: _Resurvey | None,
-    classes: LengthClasses | None,
+    parents: Ints,
+    state: LineState | None,
 ) -> RedoneLines | None:
     again = distinct(np.concatenate([gone[:0], *(run.objects for run in runs if run.objects is not None)]))
     pieces = LinePieces.of(old, np.union1d(again, gone))
-    chunks, objects = [pieces.chunks[np.isin(pieces.owners, gone)]], [gone]
+    near = ChunkTable.of(np.concatenate((pieces.chunks, *(run.chunks for run in runs)))).find(old.chunks) >= 0
+    if int(old.chunk_vertex_counts[near].sum()) * row_bytes(old) > _MOST_BYTES:
+        return None
+    buffer = pieces.read_around(runs)
+    chunks, objects = [pieces.chunks[is_among(pieces.owners, gone)]], [gone]
     for run in runs:
-        found = pieces.compare(run, by_beginning=True)
+        found = pieces.compare(run, buffer)
         chunks.append(found.chunks)
         objects.append(found.objects)
     dirty = sort_chunks(np.concatenate(chunks))
-    is_dirty = ChunkTable.of(dirty).find(old.chunks) >= 0
-    if int(old.chunk_vertex_counts[is_dirty].sum()) * row_bytes(old) > _MOST_BYTES:
-        return None
-    held = find_pieces(old._reader, dirty).objects
-    around = LinePieces.of(old, distinct(np.concatenate((again, gone, held))))
-    redone = splice_lines(around, dirty, runs, gone, order_by_beginning(around, runs))
+    redone = splice_lines(pieces, find_pieces(old._reader, dirty), buffer, dirty, runs, gone)
     changed = distinct(np.concatenate(objects))
-    parents, fresh = (dirty[:0], None) if survey is None else (survey.parents, survey.after)
-    return RedoneLines(redone, changed, _with_neighbours(around, dirty, changed), parents, fresh, classes)
+    return RedoneLines(redone, changed, _with_neighbours(pieces, dirty, changed), parents, state)
 
 
 def _with_neighbours(pieces: LinePieces, chunks: Ints, objects: Ints) -> Ints:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from zvview.errors import DamagedError
 from zvview.geometry.batches import Polylines
 from zvview.pyramid.line_geometry import measure_significance
-from zvview.pyramid.object_choice import ALL, hash_objects, rank_objects
+from zvview.pyramid.object_choice import ALL
+from zvview.pyramid.object_ranks import hash_objects, rank_objects
 from zvview.pyramid.passes import Passes, Places, Segments, count_steps, find_passes, measure_lengths
 from zvview.store.level import Level
 

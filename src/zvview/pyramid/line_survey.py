@@ -7,20 +7,26 @@ to tasks, and after an edit those of the chunks that were touched can take the p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zvview.format.cells import spread
 from zvview.format.grid import ChunkTable
-from zvview.format.sequences import distinct, offsets_of
+from zvview.format.sequences import distinct, is_among, offsets_of
+from zvview.pyramid.line_heads import Heads
+from zvview.pyramid.object_ranks import hash_objects, rank_objects
 from zvview.pyramid.passes import Places, Segments, find_passes, measure_lengths
 from zvview.store.writing.sorting import invert, rank_rows, run_starts
 
-__all__ = ["Survey", "changed_objects", "join_surveys", "survey_lines"]
+__all__ = ["MOST_OF_BIN", "Survey", "changed_objects", "join_surveys", "no_survey", "survey_lines"]
 
 Ints = NDArray[np.int64]
+
+MOST_OF_BIN = 6
+"""Objects of a bin that are kept: only when an edit takes all of them away its chunk is looked at again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,34 +56,41 @@ class Survey:
     lengths: Ints
     is_winner: NDArray[np.bool_]
 
-    def entries_of(self, chunks: Ints) -> Ints:
-        """Entries (m,) of some chunks (n, D), chunk after chunk in numeric order."""
-        at = ChunkTable.of(self.chunks).find(ChunkTable.of(chunks).coords)
-        at = at[at >= 0]
-        _, owner, local = spread(np.diff(self.first)[at])
-        entries: Ints = self.first[at][owner] + local
-        return entries
+    def replaced(self, objects: Ints, fresh: Survey) -> Survey:
+        """The survey in which of some objects, ascending, that is told which `fresh` tells of them."""
+        kept = np.flatnonzero(~is_among(self.ids, objects))
+        table = ChunkTable.of(np.concatenate((self.chunks, fresh.chunks)))
+        mine, theirs = (np.repeat(table.find(part.chunks), np.diff(part.first)) for part in (self, fresh))
+        slots, ids = np.concatenate((mine[kept], theirs)), np.concatenate((self.ids[kept], fresh.ids))
+        order = np.argsort(_keys_of(slots, ids), kind="stable")  # of two runs each in order
+        sizes = np.bincount(slots, minlength=len(table))
 
-    def select(self, is_kept: NDArray[np.bool_]) -> Survey:
-        """The survey of those of the chunks, (C,), that are kept."""
-        entries = np.flatnonzero(np.repeat(is_kept, np.diff(self.first)))
+        def joined(name: str) -> NDArray[Any]:
+            return np.concatenate((getattr(self, name)[kept], getattr(fresh, name)))[order]
+
+        full = sizes > 0
         return Survey(
-            self.chunks[is_kept],
-            offsets_of(np.diff(self.first)[is_kept]),
-            self.ids[entries],
-            self.counts[entries],
-            self.lengths[entries],
-            self.is_winner[entries],
+            table.coords[full],
+            offsets_of(sizes[full]),
+            ids[order],
+            joined("counts"),
+            joined("lengths"),
+            joined("is_winner"),
         )
 
-    def with_chunks(self, chunks: Ints, fresh: Survey) -> Survey:
-        """The survey in which `fresh` stands for all that was known of `chunks`, (n, D)."""
-        is_stale = ChunkTable.of(chunks).find(self.chunks) >= 0
-        return join_surveys([self.select(~is_stale), fresh])
 
-    def without_counts(self) -> Survey:
-        """The same, with all counts 0."""
-        return replace(self, counts=np.zeros_like(self.counts))
+def _keys_of(slots: Ints, ids: Ints) -> Ints:
+    """One number for each chunk and object, (n,), which sorts by chunk and then by object."""
+    low, span = (int(ids.min()), int(ids.max()) - int(ids.min()) + 1) if len(ids) else (0, 1)
+    if span * (int(slots.max(initial=0)) + 1) < 1 << 62:
+        return slots * span + (ids - low)
+    return rank_rows(np.column_stack((slots, ids)))[0]
+
+
+def no_survey(ndim: int) -> Survey:
+    """The survey of no chunks."""
+    none = np.empty(0, np.int64)
+    return Survey(np.empty((0, ndim), np.int64), np.zeros(1, np.int64), none, none, none, none > 0)
 
 
 def join_surveys(parts: Sequence[Survey]) -> Survey:
@@ -130,9 +143,12 @@ def survey_lines(
     is_space: NDArray[np.bool_],
     unit: float,
     ids: Ints,
-    ranks: Ints,
-) -> Survey:
-    """The survey of some whole chunks of the level.
+    seed: int,
+    most: int | None,
+) -> tuple[Survey, Heads]:
+    """The survey of some whole chunks of the level, and the objects of least hash of each of their bins.
+
+    The keys of these are chunk and bin. Bins belong to chunks: a segment that leaves one passes bins of that all along.
 
     Parameters
     ----------
@@ -153,9 +169,12 @@ def survey_lines(
     unit : float
     ids : (n,) int64
         Ascending.
-    ranks : (n,) int64
-        As of :func:`~zvview.pyramid.object_choice.rank_objects`.
+    seed : int
+        Of the hashes.
+    most : int or None
+        How many objects of a bin are told; None: all.
     """
+    ranks = rank_objects(hash_objects(ids, seed))
     mine, slots = _number_places(places, owners, own_chunks)
     held = np.flatnonzero(owners >= 0)
     many = max(1, len(ids))
@@ -165,6 +184,7 @@ def survey_lines(
     at, is_there = _find_among(pairs, least * many + owner)
     units = np.bincount(at[is_there], np.rint(lengths[is_there] / unit), minlength=len(pairs)).astype(np.int64)
     is_winner = np.zeros(len(pairs), bool)
+    heads = Heads.none(places.shape[1] + positions.shape[1])
     if bin_shape is not None:
         of_all = slots * many  # ranks are told apart by chunk, and within a bin all are of one
         vertices = Places(held, slots[held], of_all[held] + ranks[owners[held]])
@@ -173,11 +193,15 @@ def survey_lines(
         slot, rank = np.divmod(distinct(passes.ranks[passes.starts]), many)
         at, is_there = _find_among(pairs, slot * many + invert(ranks)[rank])
         is_winner[at[is_there]] = True
+        chunk = ChunkTable.of(own_chunks).coords[np.searchsorted(mine, passes.places[:, 0])]
+        keys, first = np.concatenate((chunk, passes.places[:, 1:]), axis=1), np.append(passes.starts, len(passes.ranks))
+        heads = Heads(keys, first, ids[invert(ranks)][passes.ranks % many], np.ones(len(keys), bool))
+        heads = heads if most is None else heads.cut(np.minimum(np.diff(first), most))
     slot, row = np.divmod(pairs, many)
     number = np.searchsorted(mine, slot)
     sizes = np.bincount(number, minlength=len(mine))
     chunks, full = ChunkTable.of(own_chunks).coords, sizes > 0
-    return Survey(chunks[full], offsets_of(sizes[full]), ids[row], counts, units, is_winner)
+    return Survey(chunks[full], offsets_of(sizes[full]), ids[row], counts, units, is_winner), heads
 
 
 def _number_places(places: Ints, owners: Ints, own_chunks: Ints) -> tuple[Ints, Ints]:

@@ -16,28 +16,37 @@ from numpy.typing import NDArray
 
 from zvview.errors import InvalidInputError
 from zvview.format.grid import locate_chunks
-from zvview.format.sequences import distinct
+from zvview.format.sequences import distinct, is_among
 from zvview.geometry.batches import Polylines
 from zvview.pyramid.design import LevelDesign, PyramidOptions
 from zvview.pyramid.kind import Coarsened, Job, TaskContext
-from zvview.pyramid.length_classes import LengthClasses
+from zvview.pyramid.length_classes import heads_of_classes
 from zvview.pyramid.line_design import SIMPLIFY, SPARSITY, LineRules, design_lines
 from zvview.pyramid.line_geometry import simplify_lines
+from zvview.pyramid.line_groups import find_leaders
+from zvview.pyramid.line_heads import Heads
 from zvview.pyramid.line_sample import find_owners
-from zvview.pyramid.line_survey import Survey, join_surveys, survey_lines
-from zvview.pyramid.object_choice import ALL, choose_objects, hash_objects, rank_objects
+from zvview.pyramid.line_state import Choice, LineState
+from zvview.pyramid.line_survey import MOST_OF_BIN, Survey, join_surveys, no_survey, survey_lines
+from zvview.pyramid.object_choice import ALL, choose_objects
+from zvview.pyramid.object_ranks import hash_objects
 from zvview.pyramid.parts import PART_BYTES, chunk_blocks, row_bytes
 from zvview.pyramid.piece_counts import count_pieces, count_present
 from zvview.store.level import Level
+from zvview.store.patching.chunk_objects import OwnedPieces, find_pieces
 from zvview.store.writing.intake import Intake
 
 __all__ = [
     "LinesKind",
     "choose_lines",
+    "count_level",
+    "count_owned",
+    "leaves_out",
     "parents_of",
     "present_ids",
     "simplify",
     "simplify_part",
+    "survey_batch",
     "survey_chunks",
     "survey_part",
 ]
@@ -72,14 +81,9 @@ class LinesKind:
 
     def coarsen(self, job: Job) -> Coarsened:
         """Choose objects from a survey of all chunks, then simplify those that stay."""
-        fine = job.fine
-        survey = survey_chunks(job, fine.chunks, self.part_bytes)
-        ids = choose_lines(job, survey)
+        ids, state = choose_lines(job, self.part_bytes)
         names, absent = simplify(job, ids, self.part_bytes)
-        kept = ids[~np.isin(ids, absent)] if len(absent) else ids
-        rules = LineRules.parse(job.design.parameters)
-        classes = LengthClasses.of(survey, rules.seed) if survey is not None and rules.threshold < ALL else None
-        return Coarsened(names, kept, survey, classes)
+        return Coarsened(names, ids[~np.isin(ids, absent)] if len(absent) else ids, state)
 
 
 def present_ids(level: Level) -> NDArray[np.int64]:
@@ -88,29 +92,47 @@ def present_ids(level: Level) -> NDArray[np.int64]:
     return np.empty(0, np.int64) if known is None else known
 
 
-def survey_chunks(job: Job, chunks: NDArray[np.int64], part_bytes: int = PART_BYTES) -> Survey | None:
-    """What the chunks of the level that hold some of the finer one, (n, sid), tell; None where nobody wants to know.
+def leaves_out(design: LevelDesign) -> bool:
+    """Whether a level leaves objects out."""
+    return LineRules.parse(design.parameters).threshold < ALL
 
-    Bins and lengths are asked for where objects are to be left out. The first level counts vertices as well: of edits
-    of level 0 only the chunks may be told, and an object that left one of them is missed by its vertices.
+
+def choose_lines(job: Job, part_bytes: int = PART_BYTES) -> tuple[NDArray[np.int64], LineState | None]:
+    """The objects that the level keeps, ascending, and what is kept of the choice; None where nobody wants to know.
+
+    The first level counts vertices in any case: of edits of level 0 only the chunks may be told.
     """
+    fine, ids = job.fine, present_ids(job.fine)
+    chunks, sid = fine.chunks, len(job.design.chunk)
+    counts = count_level(job, chunks) if job.design.level == 1 else None
+    if not leaves_out(job.design):
+        return ids, None if counts is None else LineState(counts, Heads.none(2 * sid))
     rules = LineRules.parse(job.design.parameters)
-    if rules.threshold >= ALL:
-        return count_pieces(job.fine, _ratio(job.fine, job.design), chunks) if job.design.level == 1 else None
-    parts = chunk_blocks(job.fine, job.design.chunk_shape, part_bytes, chunks)
-    none = np.empty(0, np.int64)
-    nothing = Survey(np.empty((0, len(job.design.chunk)), np.int64), np.zeros(1, np.int64), none, none, none, none > 0)
-    return join_surveys([nothing, *job.run_all(survey_part, parts)])
+    survey, heads = survey_chunks(job, chunks, part_bytes)
+    groups = () if fine.groups is None else fine.groups.members
+    kept = choose_objects(ids, hash_objects(ids, rules.seed), survey, rules.threshold, groups)
+    seen = distinct(survey.ids)
+    leaders = find_leaders(groups, rules.seed, lambda some: is_among(some, seen))
+    choice = Choice(heads_of_classes(survey, rules.seed), leaders)
+    return kept, LineState(no_survey(sid) if counts is None else counts, heads, choice)
 
 
-def choose_lines(job: Job, survey: Survey | None) -> NDArray[np.int64]:
-    """The objects that the level keeps, ascending, given the survey of all of it."""
-    ids, rules = present_ids(job.fine), LineRules.parse(job.design.parameters)
-    if rules.threshold >= ALL or survey is None:
-        return ids
-    groups = job.fine.groups
-    members = () if groups is None else groups.members
-    return choose_objects(ids, hash_objects(ids, rules.seed), survey, rules.threshold, members)
+def survey_chunks(job: Job, chunks: NDArray[np.int64], part_bytes: int = PART_BYTES) -> tuple[Survey, Heads]:
+    """What the chunks of the level tell that hold some of the finer one, (n, sid)."""
+    done = job.run_all(survey_part, chunk_blocks(job.fine, job.design.chunk_shape, part_bytes, chunks))
+    sid = len(job.design.chunk)
+    heads = Heads.joined([Heads.none(2 * sid), *(heads for _, heads in done)])
+    return join_surveys([no_survey(sid), *(survey for survey, _ in done)]), heads
+
+
+def count_level(job: Job, chunks: NDArray[np.int64]) -> Survey:
+    """How many vertices of each object there are in the chunks of the level, of those in chunks of the finer one."""
+    return count_owned(job, find_pieces(job.fine._reader, chunks))
+
+
+def count_owned(job: Job, pieces: OwnedPieces) -> Survey:
+    """The same for some pieces of the finer level."""
+    return count_pieces(job.fine, _ratio(job.fine, job.design), pieces)
 
 
 def simplify(job: Job, ids: NDArray[np.int64], part_bytes: int = PART_BYTES) -> tuple[list[str], NDArray[np.int64]]:
@@ -139,26 +161,43 @@ def _ratio(fine: Level, design: LevelDesign) -> NDArray[np.int64]:
     return np.rint(design.chunk / fine.chunk_shape).astype(np.int64)
 
 
-def survey_part(context: TaskContext, chunks: NDArray[np.int64]) -> Survey:
+def survey_part(context: TaskContext, chunks: NDArray[np.int64]) -> tuple[Survey, Heads]:
     """What some chunks of the finer level, (m, sid), tell of its objects."""
-    fine, design = context.fine, context.design
-    rules = LineRules.parse(design.parameters)
-    batch = fine.read_chunks(chunks, [])
+    batch = context.fine.read_chunks(chunks, [])
     assert isinstance(batch, Polylines)
-    ids, owners = find_owners(batch, _known_owners(fine, batch))
-    survey = survey_lines(
+    known = _known_owners(context.fine, batch)
+    parents = parents_of(context.fine, context.design, chunks)
+    return survey_batch(context.fine, context.design, batch, known, parents, MOST_OF_BIN)
+
+
+def survey_batch(
+    fine: Level,
+    design: LevelDesign,
+    batch: Polylines,
+    known: NDArray[np.int64],
+    chunks: NDArray[np.int64] | None,
+    most: int | None,
+) -> tuple[Survey, Heads]:
+    """What some chunks of the level, (n, D), or all that a batch of whole lines passes, tell of the objects `known`.
+
+    Of each bin at `most` so many are told.
+    """
+    rules = LineRules.parse(design.parameters)
+    ids, owners = find_owners(batch, known)
+    places = parents_of(fine, design, locate_chunks(batch.positions, fine.chunk_shape))
+    return survey_lines(
         batch.positions,
         owners,
         batch.segments,
-        parents_of(fine, design, locate_chunks(batch.positions, fine.chunk_shape)),
-        parents_of(fine, design, chunks),
+        places,
+        places if chunks is None else chunks,
         bin_shape=None if rules.selection is None else np.array(rules.selection),
         is_space=np.array(rules.is_space),
         unit=rules.unit,
         ids=ids,
-        ranks=rank_objects(hash_objects(ids, rules.seed)),
+        seed=rules.seed,
+        most=most,
     )
-    return survey if design.level == 1 else survey.without_counts()
 
 
 def _known_owners(fine: Level, batch: Polylines) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.format.cells import spread
-from zvview.store.writing.sorting import rank_rows, run_starts
+from zvview.store.writing.sorting import rank_rows, run_starts, unrank_rows
 
 __all__ = ["STEPS", "Passes", "Places", "Segments", "count_steps", "find_passes", "measure_lengths"]
 
@@ -29,10 +29,13 @@ class Passes:
         Where the pairs of each bin begin.
     ranks : (m,) int64
         The object of each pair.
+    places : (b, 1 + D) int64
+        Chunk and bin.
     """
 
     starts: NDArray[np.int64]
     ranks: NDArray[np.int64]
+    places: NDArray[np.int64]
 
     def winners(self, count: int) -> NDArray[np.bool_]:
         """Which of `count` ranks are the least of a bin, (count,)."""
@@ -120,8 +123,10 @@ def find_passes(
         of_samples = part[owner]
         parts.append(_tabulate(samples, segments.keys[of_samples], segments.ranks[of_samples], bin_shape))
         done = stop
-    ranks, *table = np.concatenate(parts, axis=1)
-    bins, limit = rank_rows(np.array(table).T)
+    ranks, *columns = np.concatenate(parts, axis=1)
+    table = np.array(columns).T
+    keys, limit = rank_rows(table)
+    bins = keys
     most = int(ranks.max(initial=0)) + 1
     if limit * most < 1 << 62:
         pairs = np.sort(bins * most + ranks)
@@ -130,7 +135,8 @@ def find_passes(
         order = np.lexsort((ranks, bins))
         order = order[run_starts(bins[order], ranks[order])]
         bins, ranks = bins[order], ranks[order]
-    return Passes(run_starts(bins), ranks)
+    starts = run_starts(bins)
+    return Passes(starts, ranks, unrank_rows(table, keys, bins[starts]))
 
 
 def measure_lengths(

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.format import names
-from zvview.format.grid import ChunkTable
+from zvview.format.grid import ChunkTable, sort_chunks
 from zvview.format.sequences import offsets_of
 from zvview.pyramid.line_survey import Survey
 from zvview.store.level import Level
-from zvview.store.patching.chunk_objects import find_pieces
+from zvview.store.patching.chunk_objects import OwnedPieces
 from zvview.store.reading.joints import piece_rows
 from zvview.store.reading.outline import read_outline
 
@@ -30,23 +30,22 @@ def count_present(level: Level) -> int | None:
     return None if ids is None else len(ids)
 
 
-def count_pieces(fine: Level, ratio: NDArray[np.int64], chunks: NDArray[np.int64]) -> Survey:
-    """How many vertices of each object there are in each chunk of the coarser level; lengths and winners are left 0.
+def count_pieces(fine: Level, ratio: NDArray[np.int64], pieces: OwnedPieces) -> Survey:
+    """How many vertices of some pieces there are in each chunk of the coarser level; lengths and winners are left 0.
 
     Parameters
     ----------
     fine : Level
     ratio : (D,) int64
         Of the coarser level's chunks to those of `fine`.
-    chunks : (n, sid) int64
-        Chunks of `fine`, distinct and in numeric order; of others nothing is told.
+    pieces : OwnedPieces
+        Of `fine`.
     """
     reader = fine._reader
-    pieces = find_pieces(reader, chunks)
-    outline, _ = read_outline(reader, chunks)
+    outline, _ = read_outline(reader, sort_chunks(pieces.chunks))
     path = f"{reader.layout.path}/{names.OBJECT_INDEX}/{names.MANIFESTS}"
     _, sizes = piece_rows(outline, pieces.chunks, pieces.numbers, path)
-    parents = np.floor_divide(pieces.chunks[:, chunks.shape[1] - len(ratio) :], ratio)
+    parents = np.floor_divide(pieces.chunks[:, pieces.chunks.shape[1] - len(ratio) :], ratio)
     full = sizes > 0
     sizes, owners, parents = sizes[full], pieces.objects[full], parents[full]
     table = ChunkTable.of(parents)

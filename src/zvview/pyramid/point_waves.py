@@ -40,9 +40,9 @@ def read_waves(
     chunks : (C, D) int64
     """
     counts = fine.chunk_vertex_counts[ChunkTable.of(fine.chunks).find(chunks)]
-    ids = fine.object_ids
-    has_objects = ids is not None and len(ids) > 0
-    may_lack_owner = ids is not None and not (ids == names.OWNER_NONE).any()
+    objects = fine._reader.objects
+    has_objects = objects is not None and len(objects) > 0
+    may_lack_owner = objects is not None and not objects.has(names.OWNER_NONE)
     wave = np.cumsum(counts * row_bytes(fine)) // _WAVE_BYTES
     starts = np.flatnonzero(np.diff(wave, prepend=-1))
     for here in np.split(np.arange(len(chunks)), starts[1:]):

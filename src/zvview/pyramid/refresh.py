@@ -1,8 +1,10 @@
 """Coarse levels after an edit of level 0: only what the edited chunks change is made again.
 
-A refresh comes to the very bytes of a rebuild with the stored designs, but for two things: a level keeps the shards
-that it has, and where its object index or groups have several cells the number of rows in these; and zvview's index
-keeps the quantiles and category counts that it had, which are hints.
+A refresh comes to what a rebuild with the stored designs makes: of points, graphs, skeletons and meshes to its very
+bytes, of lines to the same lines, pieces and links, of which fragments may stand in another order in their chunks (they
+keep their numbers, so that few manifests change). But a level keeps the shards that it has, and where its object index
+or groups have several cells the number of rows in these; and zvview's index keeps the quantiles that it had, and widens
+what else it says of attributes where values are beyond it.
 
 How much is read and made again depends on the kind:
 
@@ -10,8 +12,8 @@ How much is read and made again depends on the kind:
 - Skeletons and graphs: these and the chunks that are or were linked with them, and what lies around is read.
 - Lines: those that pass the edited chunks, or that are told to have changed, are read as wholes and made again, and
   with them those that now stay or go instead of others. Which stay is told from surveys that the store keeps
-  (:mod:`zvview.pyramid.stored_surveys`): those of the chunks above the edited ones, below which geometry is read, and
-  of the chunks that such lines pass. Without surveys a level is made again wholly, once.
+  (:mod:`zvview.pyramid.stored_surveys`), of the chunks that the lines pass and of those above the edited ones; the
+  geometry of others is not read. Without surveys a level is made again wholly, once.
 - Meshes: the blocks of the edited chunks and of those around them are thinned again, and in the chunks above them what
   came of these is replaced (:mod:`zvview.pyramid.mesh_changes`). A level of few blocks is made again wholly.
 
@@ -172,6 +174,7 @@ class _Refresh:
         store = self._view.open()
         self._touched: NDArray[np.int64] | None = sort_chunks(given.reshape(-1, store.level(0).chunks.shape[1]))
         self._objects = None if objects is None else distinct(as_object_ids(objects))
+        self._is_only_told = self._is_nothing_made_anew()
         self._below_next: NDArray[np.int64] | None = None  # lines: chunks of the latest level with another content
         self._designs = read_designs(store, self._kind)
         self._present: int | None = count_present(store.level(0))
@@ -194,12 +197,24 @@ class _Refresh:
         self._view.finish(left)
         return Refreshment(tuple(done), self._overlay.changes)
 
+    def _is_nothing_made_anew(self) -> bool:
+        """Whether only other things are told of objects: of lines also groups count, which tell some that stay."""
+        if len(self._touched if self._touched is not None else ()):
+            return False
+        if self._kind not in LINE_KINDS:
+            return True
+        source = self._overlay.below
+        groups = f"0/{names.GROUPS}/"
+        is_regrouped = not isinstance(source, Overlay) or any(key.startswith(groups) for key in source.changes)
+        return self._objects is not None and not len(self._objects) and not is_regrouped
+
     def _refresh_level(self, fine: Level, old: Level, design: LevelDesign) -> RefreshedLevel:
         job = self._job(fine, design)
         nodes = self._view.documents_of(design.level)
         if self._touched is not None and can_patch(self._view.metadata, fine, old, nodes, design.chunk):
-            redone = self._redo(job, old, self._touched)
-            if redone is not None:
+            is_told = self._is_only_told and fine._reader.objects is not None
+            redone = None if is_told else self._redo(job, old, self._touched)
+            if is_told or redone is not None:
                 known = self._view.indexed(design.level)
                 patch = LevelPatch(
                     self._overlay,
@@ -210,22 +225,25 @@ class _Refresh:
                     lambda runs: describe_columns(fine, runs),
                     lambda tables, changed: self._put_tables(fine, tables, changed),
                 )
-                patch.put(redone)
+                if redone is None:
+                    patch.put_objects()
+                else:
+                    patch.put(redone)
                 return self._take(patch, job)
         return self._remake(job, nodes)
 
     def _put_tables(self, fine: Level, tables: ObjectTables, changed: ChangedObjects) -> None:
         """Let a level have the objects of the finer one, with manifests of its own."""
-        known = fine.object_ids
-        assert known is not None
-        tables.put_index(changed, known if bool((known[1:] > known[:-1]).all()) else np.sort(known))
+        objects = fine._reader.objects
+        assert objects is not None
+        tables.put_index(changed, objects.known)
         tables.take_over(fine, self._view.documents_of(fine.number))
 
     def _redo(self, job: Job, old: Level, touched: NDArray[np.int64]) -> Replacement | None:
         """What stands in place of some chunks; None where the level must be made as a whole."""
         if self._kind not in LINE_KINDS:
             return redo_chunks(self._kind, job, old, touched)
-        if job.fine.object_ids is None:
+        if job.fine._reader.objects is None:
             return None
         surveys = self._view.survey(job.design.level) if is_surveyed(job) else None
         done = redo_lines(job, old, touched, surveys, self._objects)
@@ -233,7 +251,7 @@ class _Refresh:
             return None
         self._objects, self._below_next = done.objects, done.touched
         if done.survey is not None:
-            patch_survey(self._overlay, job.design.level, done.parents, done.survey, done.classes)
+            patch_survey(self._overlay, job.design.level, done.parents, done.survey)
         return done.redone
 
     def _take(self, patch: LevelPatch, job: Job) -> RefreshedLevel:
@@ -277,7 +295,7 @@ class _Refresh:
         written = write_level(putter, plan, content, progress=step, cancel=self._cancel)
         putter.finish()
         self._view.set_level(written.documents, written.indexed)
-        self._view.set_survey(level, coarsened.survey, coarsened.classes)
+        self._view.set_survey(level, coarsened.survey)
         return RefreshedLevel(level, int(written.indexed.counts.sum()), len(written.indexed.chunks), True)
 
     def _link(self, design: LevelDesign) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,12 @@ from numpy.typing import NDArray
 
 from zvview.errors import InvalidInputError, NotZarrVectorsError
 from zvview.format import documents, names
-from zvview.format.grid import ChunkTable
+from zvview.format.grid import ChunkTable, sort_chunks
 from zvview.format.metadata import RootMetadata
 from zvview.pyramid.cross_links import are_levels_linked
 from zvview.pyramid.design import LevelDesign
-from zvview.pyramid.length_classes import LengthClasses
-from zvview.pyramid.line_survey import Survey
+from zvview.pyramid.finest_statistics import renew_statistics
+from zvview.pyramid.line_state import LineState
 from zvview.pyramid.preconditions import check_kind
 from zvview.pyramid.stage import Stage, with_levels
 from zvview.pyramid.stored_surveys import SURVEYS, StoredSurvey, survey_group, survey_path, write_survey
@@ -75,6 +76,8 @@ class StoreView:
             raise InvalidInputError(f"chunks of {touched.shape[1]} components, expected {sid} as level 0 has")
         for number in store.levels:
             self._indexed[number] = self._count(store, number, index, touched)
+        if self._indexed[0].attributes and len(touched):
+            self._renew_statistics(store, sort_chunks(touched))
 
     def _count(self, store: Store, number: int, index: IndexView | None, touched: NDArray[np.int64]) -> IndexedLevel:
         reader = store.reader(number)
@@ -94,6 +97,14 @@ class StoreView:
         if len(unknown):
             counts[unknown] = count_rows(reader, chunks[unknown])
         return IndexedLevel(number, chunks, counts, statistics)
+
+    def _renew_statistics(self, store: Store, touched: NDArray[np.int64]) -> None:
+        """Let the index be true of the attributes of the chunks that were edited."""
+        source = self.overlay.below
+        before = Store(source.below).reader(0) if isinstance(source, Overlay) else None
+        own = self._indexed[0]
+        attributes = renew_statistics(own.attributes, store.reader(0), before, touched)
+        self._indexed[0] = replace(own, attributes=attributes)
 
     def stage(self) -> Stage:
         """The store as it is now, for reading it here or in other processes."""
@@ -133,12 +144,12 @@ class StoreView:
             return None
         return StoredSurvey.open(self.overlay, number)
 
-    def set_survey(self, number: int, survey: Survey | None, classes: LengthClasses | None) -> None:
+    def set_survey(self, number: int, survey: LineState | None) -> None:
         """Keep the survey of a level of which all documents are there, in the place of what was kept."""
         putter = Rewriting(self.overlay, [survey_path(number)])
         document = None
         if survey is not None and self._index is not None:
-            document = write_survey(putter, number, self._documents[f"{number}/{names.VERTICES}"], survey, classes)
+            document = write_survey(putter, number, self._documents[f"{number}/{names.VERTICES}"], survey)
         putter.finish()
         key = document_key(survey_path(number))
         if document is None:

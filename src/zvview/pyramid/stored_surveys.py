@@ -1,11 +1,11 @@
-"""Surveys of lines in a store: what a refresh has to know of the chunks that it does not look at again.
+"""Surveys of lines in a store: what a refresh has to know so that it need not look at all lines again.
 
 They lie beside zvview's own index, out of sight of other readers, one cell for each chunk of the coarser level that
-they speak of. ::
+they speak of (:mod:`~zvview.pyramid.survey_cells`). ::
 
     zvview/surveys/          group
     zvview/surveys/<level>   grid array in the form of the level's own, compressed, with a checksum in each cell;
-                             attribute "length_classes" where lines are chosen by length as well
+                             attribute "choice" where lines are left out: what decides of them beside bins
 
 As the index they are hints: where they are missing, damaged, or older than their level, the level is made as a whole.
 """
@@ -13,6 +13,7 @@ As the index they are hints: where they are missing, damaged, or older than thei
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -21,9 +22,8 @@ from numpy.typing import NDArray
 from zvview.errors import ZvviewError
 from zvview.format import documents, names
 from zvview.format.grid import ChunkTable
-from zvview.pyramid.length_classes import LengthClasses
-from zvview.pyramid.line_survey import Survey
-from zvview.pyramid.survey_cells import decode_survey, encode_survey
+from zvview.pyramid.line_state import Choice, LineState
+from zvview.pyramid.survey_cells import decode_state, encode_state
 from zvview.store.cell_arrays import GridArray
 from zvview.store.hierarchy import Hierarchy, document_key, parse_document
 from zvview.store.patching.cell_patch import PatchedCells, grid_of
@@ -37,7 +37,7 @@ __all__ = ["SURVEYS", "StoredSurvey", "patch_survey", "read_survey", "survey_gro
 SURVEYS: Final = f"{names.INDEX}/surveys"
 
 _OWN: Final = {names.ZV_ARRAY: "zvview_survey"}
-_CLASSES: Final = "length_classes"
+_CHOICE: Final = "choice"
 
 
 def survey_group() -> dict[str, Any]:
@@ -45,9 +45,7 @@ def survey_group() -> dict[str, Any]:
     return documents.group()
 
 
-def write_survey(
-    putter: Putter, level: int, like: Mapping[str, Any], survey: Survey, classes: LengthClasses | None
-) -> dict[str, Any]:
+def write_survey(putter: Putter, level: int, like: Mapping[str, Any], state: LineState) -> dict[str, Any]:
     """Put the cells of a level's survey, and give the document of their array.
 
     Parameters
@@ -57,16 +55,15 @@ def write_survey(
         The coarser one.
     like : mapping
         Document of the level's vertices, for the grid.
-    survey : Survey
-    classes : LengthClasses or None
+    state : LineState
     """
     origin, shape, shards = grid_of(like)
     cells = GridCells(putter, SURVEYS, origin, shape, documents.CHECKED_ZSTD, shards)
-    order = cells.order(survey.chunks)
-    payloads = encode_survey(survey)
+    chunks, payloads = encode_state(state)
+    order = cells.order(chunks)
     if len(order):
-        cells.put(str(level), survey.chunks[order], [payloads[i] for i in order.tolist()])
-    cells.finish(str(level), _with_classes(_OWN, classes))
+        cells.put(str(level), chunks[order], [payloads[i] for i in order.tolist()])
+    cells.finish(str(level), _with_choice(_OWN, state.choice))
     return cells.documents[survey_path(level)]
 
 
@@ -81,14 +78,14 @@ class StoredSurvey:
 
     Attributes
     ----------
-    classes : LengthClasses or None
-        Of all objects of the level; None where none are kept.
+    choice : Choice or None
+        Of the level; None where it leaves nothing out.
     """
 
     def __init__(self, source: Source, array: GridArray) -> None:
         self._source, self._array = source, array
-        told = array.attributes.get(_CLASSES)
-        self.classes = None if told is None else LengthClasses.parse(told)
+        told = array.attributes.get(_CHOICE)
+        self.choice = None if told is None else Choice.parse(told)
 
     @classmethod
     def open(cls, source: Source, level: int) -> StoredSurvey | None:
@@ -100,28 +97,26 @@ class StoredSurvey:
         except ZvviewError:
             return None
 
-    def read(self, chunks: NDArray[np.int64] | None = None) -> Survey | None:
+    def read(self, chunks: NDArray[np.int64] | None = None) -> LineState | None:
         """What is told of some chunks, (n, D), or of all; None where that cannot be read."""
         try:
             there = self._array.chunks
             if chunks is not None:
                 there = there[ChunkTable.of(chunks).find(there) >= 0]
             (cells,) = read_cells(Hierarchy(self._source), [(self._array, there)])
-            return decode_survey(there, cells)
+            return replace(decode_state(there, cells), choice=self.choice)
         except ZvviewError:
             return None
 
 
-def read_survey(source: Source, level: int) -> Survey | None:
+def read_survey(source: Source, level: int) -> LineState | None:
     """All of the survey of a level; None where there is none that can be read."""
     found = StoredSurvey.open(source, level)
     return None if found is None else found.read()
 
 
-def patch_survey(
-    overlay: Overlay, level: int, chunks: NDArray[np.int64], fresh: Survey, classes: LengthClasses | None
-) -> None:
-    """Let a level's survey say of `chunks`, (n, D), what `fresh` says, and of classes this; it must be there."""
+def patch_survey(overlay: Overlay, level: int, chunks: NDArray[np.int64], fresh: LineState) -> None:
+    """Let a level's survey say of `chunks`, (n, D), and of the level what `fresh` says; it must be there."""
     path = survey_path(level)
     (data,) = overlay.get_many([(document_key(path), None)])
     assert data is not None
@@ -129,14 +124,15 @@ def patch_survey(
     cells = PatchedCells(
         overlay, SURVEYS, {path: parse_document(data, path)}, lambda _, coords: table.find(coords) >= 0
     )
-    if len(fresh.chunks):
-        cells.put(str(level), fresh.chunks, encode_survey(fresh))
+    there, payloads = encode_state(fresh)
+    if len(there):
+        cells.put(str(level), there, payloads)
     cells.finish(str(level), _OWN)
     document = cells.documents.get(path)
     if document is None:
         overlay.remove([document_key(path)])
     else:
-        document = {**document, "attributes": _with_classes(document["attributes"], classes)}
+        document = {**document, "attributes": _with_choice(document["attributes"], fresh.choice)}
         overlay.put(document_key(path), documents.encode_document(document))
 
 
@@ -145,5 +141,5 @@ def survey_path(level: int) -> str:
     return f"{SURVEYS}/{level}"
 
 
-def _with_classes(attributes: Mapping[str, Any], classes: LengthClasses | None) -> dict[str, Any]:
-    return dict(attributes) if classes is None else {**attributes, _CLASSES: classes.document()}
+def _with_choice(attributes: Mapping[str, Any], choice: Choice | None) -> dict[str, Any]:
+    return dict(attributes) if choice is None else {**attributes, _CHOICE: choice.document()}

@@ -1,99 +1,183 @@
-"""The bytes of a chunk's survey: a few columns, each as narrow as its values allow, so that little is left to compress.
+"""The bytes of what is kept of a chunk: columns as narrow as their values allow, so that little is left to compress.
 
 ::
 
-    uint8 version (1), uint8 widths of steps, counts and lengths (0, 1, 2, 4 or 8), uint32 n, int64 first id
-    n - 1 steps from id to id, n counts, n lengths, each as planes: all lowest bytes, then all second ones, ...
-    n bits, the lowest first: winners
+    uint8 version (2)
+    objects:  uint8 widths of steps and counts, uint32 n, int64 first id
+              n - 1 steps from id to id, n counts of vertices
+    bins:     uint8 width of ids, uint8 axes D, uint32 b, uint32 m, int64 least id, D x (int64 least, uint8 width)
+              D columns of b coordinates; m ids, bin after bin, by hash
+              b numbers of objects (uint8), b bits, the lowest first: whether these are all
+
+Widths are 0, 1, 2, 4 or 8 bytes; columns lie in planes: all lowest bytes, then all second ones, ...
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zvview.errors import DamagedError
+from zvview.format.grid import ChunkTable, sort_chunks
 from zvview.format.sequences import offsets_of
+from zvview.pyramid.line_heads import Heads
+from zvview.pyramid.line_state import LineState
 from zvview.pyramid.line_survey import Survey
 
-__all__ = ["decode_survey", "encode_survey"]
+__all__ = ["decode_state", "encode_state"]
 
 Ints = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
 
-_VERSION = 1
-_HEADER = struct.Struct("<4BIq")
+_VERSION = 2
+_OBJECTS = struct.Struct("<3BIq")
+_BINS = struct.Struct("<2B2Iq")
+_AXIS = struct.Struct("<qB")
 _WIDTHS = (0, 1, 2, 4, 8)
+_MOST_OF_NOTHING = 16  # objects of a bin, of which a byte tells how many they are
 
 
-def encode_survey(survey: Survey) -> list[NDArray[np.uint8]]:
-    """The bytes of each chunk."""
+def encode_state(state: LineState) -> tuple[Ints, list[Bytes]]:
+    """Chunks of which anything is told, (C, D), in numeric order, and the bytes of each."""
+    counts, heads, sid = state.counts, state.heads, state.counts.chunks.shape[1]
+    chunks = ChunkTable.of(np.concatenate((counts.chunks, heads.keys[:, :sid])))
+    objects = _bounds(chunks.find(counts.chunks), np.diff(counts.first), len(chunks))
+    bins = _bounds(chunks.find(heads.keys[:, :sid]), np.ones(len(heads), np.int64), len(chunks))
     out = []
-    for start, stop in zip(survey.first[:-1].tolist(), survey.first[1:].tolist(), strict=True):
-        here = slice(start, stop)
-        ids = survey.ids[here].view(np.uint64)
-        steps = ids[1:] - ids[:-1]
-        counts, lengths = (column[here].view(np.uint64) for column in (survey.counts, survey.lengths))
-        planes = [_to_planes(column) for column in (steps, counts, lengths)]
-        widths = [width for width, _ in planes]
-        header = _HEADER.pack(_VERSION, *widths, stop - start, int(survey.ids[start]))
-        bits = np.packbits(survey.is_winner[here], bitorder="little")
-        out.append(np.concatenate((np.frombuffer(header, np.uint8), *(plane for _, plane in planes), bits)))
-    return out
+    for chunk in range(len(chunks)):
+        a, b = objects[chunk : chunk + 2].tolist()
+        own = heads.select(np.arange(bins[chunk], bins[chunk + 1]))
+        out.append(np.concatenate((_encode_objects(counts.ids[a:b], counts.counts[a:b]), _encode_bins(own, sid))))
+    return chunks.coords, out
 
 
-def decode_survey(chunks: NDArray[np.int64], cells: Sequence[NDArray[np.uint8]]) -> Survey:
-    """The survey of chunks (C, D) in numeric order, given their bytes.
+def _bounds(number: Ints, sizes: Ints, count: int) -> Ints:
+    return offsets_of(np.bincount(number, sizes, minlength=count).astype(np.int64))
+
+
+def _encode_objects(ids: Ints, counts: Ints) -> Bytes:
+    steps = ids.view(np.uint64)[1:] - ids.view(np.uint64)[:-1]
+    (of_steps, planes), (of_counts, more) = _to_planes(steps), _to_planes(counts.view(np.uint64))
+    header = _OBJECTS.pack(_VERSION, of_steps, of_counts, len(ids), int(ids[0]) if len(ids) else 0)
+    return np.concatenate((np.frombuffer(header, np.uint8), planes, more))
+
+
+def _encode_bins(heads: Heads, sid: int) -> Bytes:
+    bins, axes = heads.keys[:, sid:], b""
+    columns = []
+    for column in bins.T:
+        low = int(column.min()) if len(column) else 0
+        width, planes = _to_planes(_above(column, low))
+        axes += _AXIS.pack(low, width)
+        columns.append(planes)
+    least = int(heads.ids.min()) if len(heads.ids) else 0
+    width, ids = _to_planes(_above(heads.ids, least))
+    header = _BINS.pack(width, bins.shape[1], len(bins), len(heads.ids), least) + axes
+    sizes = np.diff(heads.first).astype(np.uint8)
+    bits = np.packbits(heads.is_all, bitorder="little")
+    return np.concatenate((np.frombuffer(header, np.uint8), *columns, ids, sizes, bits))
+
+
+def _above(values: Ints, least: int) -> NDArray[np.uint64]:
+    """Values less the least of them, which may be more than an int64 holds."""
+    return np.ascontiguousarray(values).view(np.uint64) - np.array(least, np.int64).view(np.uint64)
+
+
+def decode_state(chunks: Ints, cells: Sequence[Bytes]) -> LineState:
+    """What is told of chunks (C, D) in numeric order, given their bytes.
 
     Raises
     ------
     DamagedError
-        Bytes that :func:`encode_survey` did not make.
+        Bytes that :func:`encode_state` did not make.
     """
     parts = [_decode(cell) for cell in cells]
-    ids, counts, lengths = (np.concatenate([np.empty(0, np.int64), *(part[i] for part in parts)]) for i in range(3))
-    winners = np.concatenate([np.empty(0, bool), *(part[3] for part in parts)])
-    return Survey(chunks, offsets_of([len(part[0]) for part in parts]), ids, counts, lengths, winners)
+    none = np.empty(0, np.int64)
+    ids, counts = (np.concatenate([none, *(getattr(part, name) for part, _ in parts)]) for name in ("ids", "counts"))
+    sizes = np.array([len(part.ids) for part, _ in parts], np.int64)
+    there = np.flatnonzero(sizes)
+    survey = Survey(chunks[there], offsets_of(sizes[there]), ids, counts, np.zeros_like(ids), np.zeros(len(ids), bool))
+    heads = [
+        Heads(np.column_stack((np.repeat(chunks[i : i + 1], len(part), axis=0), part.keys)), *_rest(part))
+        for i, (_, part) in enumerate(parts)
+        if len(part)
+    ]
+    return LineState(survey, Heads.joined(heads) if heads else Heads.none(2 * chunks.shape[1]))
 
 
-def _to_planes(values: NDArray[np.uint64]) -> tuple[int, NDArray[np.uint8]]:
+def _rest(heads: Heads) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+    return heads.first, heads.ids, heads.is_all
+
+
+def _decode(cell: Bytes) -> tuple[Survey, Heads]:
+    reader = _Bytes(cell)
+    version, of_steps, of_counts, count, first = reader.header(_OBJECTS)
+    if version != _VERSION:
+        raise _damage(f"version {version}")
+    steps = reader.column(max(count - 1, 0), of_steps)
+    counts = reader.column(count, of_counts)
+    ids = np.concatenate(([np.int64(first)], steps))[:count].view(np.uint64).cumsum(dtype=np.uint64).view(np.int64)
+    if (ids[1:] <= ids[:-1]).any() or (count and (counts.min() < 1 or counts.max() > 2**48)):
+        raise _damage("ids that do not ascend, or counts beyond reason")
+    width, axes, bins, total, least = reader.header(_BINS)
+    told = [reader.header(_AXIS) for _ in range(axes)]
+    columns = [_from(reader.column(bins, of_axis), low) for low, of_axis in told]
+    keys = np.stack(columns, axis=1) if columns else np.empty((0, 0), np.int64)
+    members = _from(reader.column(total, width), least)
+    sizes = reader.take(bins).astype(np.int64)
+    is_all = np.unpackbits(reader.take(-(-bins // 8)), count=bins, bitorder="little").astype(bool)
+    if reader.left or len(keys) != bins or sizes.sum() != total or not sizes.all():
+        raise _damage(f"{total} objects of {bins} bins")
+    if bins and not np.array_equal(sort_chunks(keys), keys):
+        raise _damage("bins that do not ascend")
+    nothing = np.zeros(count, np.int64)
+    own = Survey(np.zeros((1, 1), np.int64), np.array([0, count]), ids, counts, nothing, nothing > 0)
+    return own, Heads(keys, offsets_of(sizes), members, is_all)
+
+
+def _from(values: Ints, least: int) -> Ints:
+    return (values.view(np.uint64) + np.array(least, np.int64).view(np.uint64)).view(np.int64)
+
+
+class _Bytes:
+    """Takes a cell apart from its beginning."""
+
+    def __init__(self, cell: Bytes) -> None:
+        self._cell, self._at = cell, 0
+
+    @property
+    def left(self) -> int:
+        return len(self._cell) - self._at
+
+    def take(self, count: int) -> Bytes:
+        if count > self.left:
+            raise _damage(f"{len(self._cell)} bytes")
+        self._at += count
+        return self._cell[self._at - count : self._at]
+
+    def header(self, form: struct.Struct) -> tuple[int, ...]:
+        return form.unpack(self.take(form.size).tobytes())
+
+    def column(self, count: int, width: int) -> Ints:
+        if width not in _WIDTHS:
+            raise _damage(f"columns of {width} bytes")
+        planes = self.take(count * width)
+        if not width and count > _MOST_OF_NOTHING * self.left:  # sizes follow: nothing is told of so many
+            raise _damage(f"{count} values")
+        table = np.zeros((count, 8), np.uint8)
+        table[:, :width] = planes.reshape(width, count).T
+        return table.reshape(-1).view("<i8").astype(np.int64)
+
+
+def _to_planes(values: NDArray[np.uint64]) -> tuple[int, Bytes]:
     """How many bytes each value takes, and the bytes."""
     most = int(values.max(initial=0))
     width = next(w for w in _WIDTHS if most < 1 << 8 * w)
     table = values.astype("<u8").view(np.uint8).reshape(-1, 8)
     return width, np.ascontiguousarray(table[:, :width].T).reshape(-1)
-
-
-def _from_planes(planes: NDArray[np.uint8], count: int, width: int) -> NDArray[np.int64]:
-    table = np.zeros((count, 8), np.uint8)
-    table[:, :width] = planes.reshape(width, count).T
-    return table.reshape(-1).view("<i8").astype(np.int64)
-
-
-def _decode(cell: NDArray[np.uint8]) -> tuple[Ints, Ints, Ints, NDArray[np.bool_]]:
-    if len(cell) < _HEADER.size:
-        raise _damage(f"{len(cell)} bytes")
-    version, *widths, count, first = _HEADER.unpack(cell[: _HEADER.size].tobytes())
-    if version != _VERSION or not set(widths) <= set(_WIDTHS) or not count or (count > 1 and not widths[0]):
-        raise _damage(f"version {version}, widths {widths}, {count} objects")
-    sizes = [(count - 1) * widths[0], count * widths[1], count * widths[2], -(-count // 8)]
-    if _HEADER.size + sum(sizes) != len(cell):
-        raise _damage(f"{len(cell)} bytes for {count} objects in columns of {widths} bytes")
-    ends = np.cumsum([_HEADER.size, *sizes]).tolist()
-    parts = [cell[a:b] for a, b in pairwise(ends)]
-    steps, counts, lengths = (
-        _from_planes(part, n, width) for part, n, width in zip(parts, (count - 1, count, count), widths, strict=False)
-    )
-    ids = np.concatenate(([np.int64(first)], steps)).view(np.uint64).cumsum(dtype=np.uint64).view(np.int64)
-    if (ids[1:] <= ids[:-1]).any():
-        raise _damage("ids that do not ascend")
-    if counts.min() < 0 or lengths.min() < 0 or counts.max() > 2**48 or lengths.max() > 2**48:
-        raise _damage("counts or lengths beyond reason")
-    winners = np.unpackbits(parts[3], count=count, bitorder="little").astype(bool)
-    return ids, counts, lengths, winners
 
 
 def _damage(found: str) -> DamagedError:

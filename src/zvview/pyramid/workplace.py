@@ -13,6 +13,7 @@ from zvview.format import names
 from zvview.format.documents import encode_document
 from zvview.pyramid.scratch import Scratch
 from zvview.pyramid.scratch_beside import open_scratch_beside
+from zvview.store.editing.commit_names import COMMITS_KEY
 from zvview.store.hierarchy import document_key
 from zvview.store.index_view import IndexView
 from zvview.store.places.folder import FolderSource
@@ -134,6 +135,8 @@ def _without_lost_families(documents: Mapping[str, dict[str, Any]], lost: set[st
 def _is_replaced(key: str) -> bool:
     """Whether an object belongs to coarse levels: their own, links of level 0 to them, zvview's index of them all."""
     first, *rest = key.split("/")
+    if key == COMMITS_KEY:
+        return False
     if first == names.INDEX or (first.isdigit() and first != "0"):
         return True
     if first != "0" or len(rest) < 2 or rest[0] not in (names.LINKS, names.LINK_ATTRIBUTES):

@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.cancel import CancelToken
-from zvview.errors import MissingError
 from zvview.format.attributes import AttributeMetadata
 from zvview.format.links import anchor_chunks
 from zvview.format.manifests import Manifests
 from zvview.format.metadata import LevelMetadata
 from zvview.format.sequences import distinct
-from zvview.geometry.arguments import as_list, check_type
+from zvview.geometry.arguments import as_list
 from zvview.store.cell_arrays import CellArray
+from zvview.store.object_ids import ObjectIds
 from zvview.store.plain_arrays import ByteRows
+from zvview.store.stored_groups import StoredGroups, find_group
 
 __all__ = ["Groups", "Layout", "LinkArray", "LinkFamily", "LinkTable", "ObjectRows"]
 
@@ -143,8 +144,8 @@ class ObjectRows(Protocol):
         ...
 
     @property
-    def ids(self) -> NDArray[np.int64]:
-        """Object id of each row, (M,) int64."""
+    def ids(self) -> ObjectIds:
+        """Object id of each row."""
         ...
 
     def read_manifests(self, rows: NDArray[np.int64] | None = None, cancel: CancelToken | None = None) -> Manifests:
@@ -181,14 +182,8 @@ class Groups:
             There is no such group.
         """
         wanted = [groups] if isinstance(groups, str) else as_list(groups, "groups", "a list of numbers or names")
-        ids = [np.empty(0, np.int64)]
-        for group in wanted:
-            check_type(group, "group", (int, np.integer, str), "a number or a name")
-            number = self.names.index(group) if isinstance(group, str) and group in self.names else group
-            if isinstance(number, str) or not 0 <= number < len(self):
-                raise MissingError("group", group, self.names or range(len(self)))
-            ids.append(self.members[number])
-        return distinct(np.concatenate(ids))
+        found = [self.members[find_group(group, len(self), self.names)] for group in wanted]
+        return distinct(np.concatenate([np.empty(0, np.int64), *found]))
 
 
 class Layout(Protocol):
@@ -228,6 +223,10 @@ class Layout(Protocol):
 
     def object_attribute(self, name: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Values by object row and whether each row has one."""
+        ...
+
+    def stored_groups(self) -> StoredGroups | None:
+        """Groups of objects, of which none is read yet, or None."""
         ...
 
     def groups(self) -> Groups | None:

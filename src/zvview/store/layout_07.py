@@ -25,6 +25,7 @@ from zvview.store.hierarchy import Hierarchy
 from zvview.store.layout import Groups, LinkArray, LinkFamily, LinkTable, ObjectRows
 from zvview.store.layout_09 import ObjectRows09, split_int64_rows
 from zvview.store.object_blobs import ObjectBlobs
+from zvview.store.stored_groups import StoredGroups
 
 __all__ = ["Layout07"]
 
@@ -241,6 +242,13 @@ class Layout07:
             found = f"{len(present)} marks"
             raise DamagedError("present mask", found=found, expected=f"{len(values)}, one for each row", array=mask)
         return values, present != 0
+
+    def stored_groups(self) -> StoredGroups | None:
+        """Groups of objects, or None; they are stored as one blob, and read at once."""
+        groups = self.groups()
+        if groups is None:
+            return None
+        return StoredGroups(len(groups), groups.names, lambda numbers: [groups.members[n] for n in numbers.tolist()])
 
     def groups(self) -> Groups | None:
         """Groups of objects, or None."""

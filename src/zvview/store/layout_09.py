@@ -21,7 +21,9 @@ from zvview.store.cell_arrays import CellArray, GridArray
 from zvview.store.draco import DRACO_NOTE
 from zvview.store.hierarchy import Hierarchy
 from zvview.store.layout import Groups, LinkArray, LinkFamily, ObjectRows
-from zvview.store.plain_arrays import ByteRows, document_of, fill_value_of, read_plain_array
+from zvview.store.object_ids import ObjectIds
+from zvview.store.plain_arrays import ByteRows, NumberCells, document_of, fill_value_of, read_plain_array
+from zvview.store.stored_groups import StoredGroups
 
 __all__ = ["Layout09", "split_int64_rows"]
 
@@ -216,27 +218,42 @@ class Layout09:
             raise MissingError(family.removesuffix("s").replace("_", " "), name, self.attribute_names(family))
         return document
 
-    def groups(self) -> Groups | None:
-        """Groups of objects, or None."""
+    def stored_groups(self) -> StoredGroups | None:
+        """Groups of objects, of which none is read yet, or None."""
         path = f"{self.path}/{names.GROUPS}"
         document = self._hierarchy.document(path)
         if document is None:
             return None
-        table = ByteRows(self._hierarchy, path, document).read()
-        members = split_int64_rows(table.buffer, table.starts, table.sizes, path)
-        attributes = document["attributes"]
-        part = "metadata of groups"
-        rows = self.object_rows() if attributes.get("group_ranges") else None
-        known = np.empty(0, np.int64) if rows is None else np.sort(rows.ids)  # a range costs no more than what it names
+        table = ByteRows(self._hierarchy, path, document)
+        attributes, part = document["attributes"], "metadata of groups"
+        spans = {}
         for text, span in as_mapping(attributes.get("group_ranges") or {}, part, "group_ranges").items():
             first, stop = as_int_list(span, part, "group_ranges", 2)
-            if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) >= len(members) or stop < first:
-                raise wrong(part, "group_ranges", {text: span}, f"[start, stop) of a group below {len(members)}").at(
-                    path
-                )
-            members[int(text)] = known[(known >= first) & (known < stop)]
+            if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) >= len(table) or stop < first:
+                found = {text: span}
+                raise wrong(part, "group_ranges", found, f"[start, stop) of a group below {len(table)}").at(path)
+            spans[int(text)] = first, stop
+        rows = self.object_rows() if spans else None
+
+        def read(numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+            listed = table.read(numbers)
+            members = split_int64_rows(listed.buffer, listed.starts, listed.sizes, path)
+            if rows is None:
+                return members
+            known = np.sort(rows.ids.whole)  # a range costs no more than what it names
+            for at, number in enumerate(numbers.tolist()):
+                if number in spans:
+                    first, stop = spans[number]
+                    members[at] = known[(known >= first) & (known < stop)]
+            return members
+
         labels = as_str_list(attributes.get("group_names") or (), part, "group_names")
-        return Groups(tuple(members), labels if len(labels) == len(members) else ())
+        return StoredGroups(len(table), labels if len(labels) == len(table) else (), read)
+
+    def groups(self) -> Groups | None:
+        """Groups of objects, or None."""
+        stored = self.stored_groups()
+        return None if stored is None else Groups(stored.read(), stored.names)
 
     def group_attribute(self, name: str) -> NDArray[Any]:
         """Values by group."""
@@ -254,7 +271,8 @@ class ObjectRows09:
             raise wrong("object index", "sid_ndim", self.sid_ndim, f"{sid_ndim}, as the grid has").at(path)
         self._is_dense = attributes.get("layout") == names.LAYOUT_DENSE
         self._has_ids = attributes.get("layout") in (names.LAYOUT_V2, names.LAYOUT_DENSE)
-        self._ids: NDArray[np.int64] | None = None
+        self._is_sorted = attributes.get("object_ids_sorted") is True
+        self._known: ObjectIds | None = None
         self._dense: Manifests | None = None
         hierarchy.documents([f"{path}/{n}" for n in self._array_names()])
         self._rows: ByteRows | None = None
@@ -287,21 +305,28 @@ class ObjectRows09:
         return self._rows
 
     @property
-    def ids(self) -> NDArray[np.int64]:
-        """Object id of each row, (M,) int64; the row number where the layout stores no ids."""
-        if self._ids is None:
+    def ids(self) -> ObjectIds:
+        """Object id of each row; the row number where the layout stores no ids."""
+        if self._known is None:
             path = f"{self._path}/{names.OBJECT_IDS}"
             if not self._has_ids or self._count == 0:
-                self._ids = np.arange(self._count, dtype=np.int64)
+                self._known = ObjectIds(self._count)
             else:
-                ids = read_plain_array(self._hierarchy, path, document_of(self._hierarchy, path))
-                if ids.dtype == np.uint64 and ids.size and ids.max() > np.iinfo(np.int64).max:
-                    raise DamagedError("object ids", found=f"{ids.max()}", expected="at most 2**63 - 1", array=path)
-                if ids.shape != (self._count,) or ids.dtype.kind not in "iu":
-                    found = f"{ids.dtype} of shape {ids.shape}"
-                    raise DamagedError("object ids", found=found, expected=f"{self._count} integers", array=path)
-                self._ids = ids.astype(np.int64)
-        return self._ids
+                document = document_of(self._hierarchy, path)
+                is_alike = self._is_sorted and document.get("shape") == [self._count]
+                cells = NumberCells.open(self._hierarchy, path, document) if is_alike else None
+                self._known = ObjectIds(self._count, self._read_ids, cells)
+        return self._known
+
+    def _read_ids(self) -> NDArray[np.int64]:
+        path = f"{self._path}/{names.OBJECT_IDS}"
+        ids = read_plain_array(self._hierarchy, path, document_of(self._hierarchy, path))
+        if ids.dtype == np.uint64 and ids.size and ids.max() > np.iinfo(np.int64).max:
+            raise DamagedError("object ids", found=f"{ids.max()}", expected="at most 2**63 - 1", array=path)
+        if ids.shape != (self._count,) or ids.dtype.kind not in "iu":
+            found = f"{ids.dtype} of shape {ids.shape}"
+            raise DamagedError("object ids", found=found, expected=f"{self._count} integers", array=path)
+        return ids.astype(np.int64)
 
     def read_manifests(self, rows: NDArray[np.int64] | None = None, cancel: CancelToken | None = None) -> Manifests:
         """Manifests of `rows`, in that order; of all rows by default."""
@@ -349,9 +374,8 @@ def split_int64_rows(
         raise DamagedError(
             "row of integers", found=f"{sizes[row]} bytes", expected="multiples of 8", array=path, cell=f"row {row}"
         )
-    data = buffer.tobytes()
     return [
-        np.frombuffer(data, "<i8", size // 8, start)
+        np.frombuffer(buffer[start : start + size].tobytes(), "<i8")
         for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)
     ]
 

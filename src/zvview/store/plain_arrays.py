@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -13,23 +13,26 @@ from numpy.typing import NDArray
 
 from zvview.cancel import CancelToken
 from zvview.errors import DamagedError, UnsupportedError
-from zvview.format.cells import RowTable, split_rows
+from zvview.format.cells import RowTable, split_rows, spread
 from zvview.format.sequences import distinct, offsets_of
 from zvview.format.values import as_int_list, as_mapping, wrong
 from zvview.store.cell_arrays import key_encoding
-from zvview.store.codecs import ArrayCodecs, decode_wave, parse_codecs
+from zvview.store.codecs import ArrayCodecs, CodecChain, decode_wave, parse_codecs
 from zvview.store.hierarchy import Hierarchy, document_key
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["ByteRows", "fill_value_of", "native_dtype", "read_plain_array"]
+__all__ = ["ByteRows", "EncodedRows", "NumberCells", "fill_value_of", "native_dtype", "read_plain_array"]
 
 # Chunks that hold nothing but the fill value are not stored, so that the shape alone may announce more than any memory
 # holds: at most this much, and 64 times what is really there, is allocated.
 _FREE_BYTES = 256 << 20
 _MOST_FILL = 64
 _MOST_CHUNKS = 1 << 20
+_FEW_ROWS = 16  # of so many rows of their cells one is wanted: these are copied, and not the cells
+_LONG_ROW = 256  # bytes of a row from which rows are copied one by one
+_MOST_CELL_ROWS = 1 << 21  # of cells that are read one by one; larger ones get the checks that a whole array gets
 
 
 class _ArrayShape:
@@ -167,6 +170,109 @@ def _json(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document).encode()
 
 
+class NumberCells:
+    """A 1-D array of integers, of which some chunks are read; those that were read are kept.
+
+    Parameters
+    ----------
+    hierarchy : Hierarchy
+    path : str
+    document : mapping
+        Its ``zarr.json``.
+    chain : CodecChain
+        Of its chunks, which are plain bytes of `dtype`.
+    dtype : numpy.dtype
+
+    Attributes
+    ----------
+    count, rows_per_cell : int
+        Chunks that there are, and the rows of each but the last.
+    """
+
+    def __init__(
+        self, hierarchy: Hierarchy, path: str, document: Mapping[str, Any], chain: CodecChain, dtype: np.dtype[Any]
+    ) -> None:
+        self._hierarchy, self._document, self._chain, self._dtype = hierarchy, document, chain, dtype
+        self._layout = _ArrayShape(path, document)
+        self.count, self.rows_per_cell = self._layout.counts[0], self._layout.chunk[0]
+        self._kept: dict[int, NDArray[np.int64]] = {}
+
+    @classmethod
+    def open(cls, hierarchy: Hierarchy, path: str, document: Mapping[str, Any]) -> NumberCells | None:
+        """The array; None where it is not read chunk by chunk: no integers up to 2**63 - 1, or huge chunks."""
+        try:
+            codecs = parse_codecs(document.get("codecs") or [], array=path)
+        except UnsupportedError:
+            return None
+        dtype = native_dtype(document.get("data_type")) if _is_simple(codecs) else None
+        if dtype is None or dtype.kind not in "iu" or dtype == np.uint64:
+            return None
+        out = cls(hierarchy, path, document, codecs.chain, dtype)
+        return out if len(out._layout.shape) == 1 and out.rows_per_cell <= _MOST_CELL_ROWS else None
+
+    def read(self, numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """The values of some chunks, which there are; of the last one those inside the array.
+
+        Raises
+        ------
+        DamagedError
+            A chunk that cannot be decoded, or is of another size.
+        """
+        layout, missing = self._layout, [n for n in numbers.tolist() if n not in self._kept]
+        if missing:
+            keys = [layout.key((n,)) for n in missing]
+            try:
+                raw = decode_wave(self._hierarchy.source.get_many([(k, None) for k in keys]), [self._chain] * len(keys))
+            except DamagedError as error:
+                raise error.at(layout.path, keys) from None
+            for number, key, data in zip(missing, keys, raw, strict=True):
+                used = min(self.rows_per_cell, layout.shape[0] - number * self.rows_per_cell)
+                size = self.rows_per_cell * self._dtype.itemsize
+                if data is None:
+                    values = np.full(used, fill_value_of(self._document, self._dtype), self._dtype)
+                elif memoryview(data).nbytes != size:
+                    found = f"{memoryview(data).nbytes} bytes"
+                    raise DamagedError("chunk", found=found, expected=f"{size}", array=layout.path, cell=key)
+                else:
+                    values = np.frombuffer(memoryview(data), self._dtype)[:used]
+                self._kept[number] = values.astype(np.int64, copy=False)
+        return [self._kept[n] for n in numbers.tolist()]
+
+    def begin_with(self, other: NumberCells) -> bool:
+        """Whether the values begin with all those of `other`, which are no more."""
+        cells = (self, other)
+        if len({c.rows_per_cell for c in cells}) > 1:
+            values = [np.concatenate(c.read(np.arange(c.count)) or [np.empty(0, np.int64)]) for c in cells]
+            return np.array_equal(values[0][: len(values[1])], values[1])
+        numbers = np.arange(other.count)
+        if self._document["codecs"] == other._document["codecs"] and self._dtype == other._dtype:
+            ours, theirs = (
+                c._hierarchy.source.get_many([(c._layout.key((n,)), None) for n in numbers.tolist()]) for c in cells
+            )
+            differs = [a is None or b is None or bytes(a) != bytes(b) for a, b in zip(ours, theirs, strict=True)]
+            numbers = numbers[differs]
+        pairs = zip(self.read(numbers), other.read(numbers), strict=True)
+        return all(np.array_equal(a[: len(b)], b) for a, b in pairs)
+
+
+class EncodedRows(bytes):
+    """A chunk of byte rows as it is stored that still knows its rows, so that it is not decoded where it was made.
+
+    Attributes
+    ----------
+    table : RowTable
+    """
+
+    table: RowTable
+
+    @classmethod
+    def of(cls, encoded: Buffer, table: RowTable) -> EncodedRows:
+        """A chunk, given its bytes and where its rows lie in the decoded ones."""
+        out = cls(encoded)
+        out.table = table
+        return out
+
+
 class ByteRows:
     """A 1-D array of byte rows: manifests and groups. Chunks that were read are kept, with the offsets of their rows.
 
@@ -190,6 +296,11 @@ class ByteRows:
     def __len__(self) -> int:
         return self._layout.shape[0]
 
+    @property
+    def rows_per_cell(self) -> int:
+        """Rows of each chunk."""
+        return self._layout.chunk[0]
+
     def read(self, rows: NDArray[np.int64] | None = None, cancel: CancelToken | None = None) -> RowTable:
         """Where the wanted rows (all by default) lie, in their order, in one buffer."""
         per = self._layout.chunk[0]
@@ -201,6 +312,8 @@ class ByteRows:
             return (
                 table if rows is None else RowTable(table.buffer, table.starts[rows - first], table.sizes[rows - first])
             )
+        if rows is not None and len(rows) * _FEW_ROWS < len(chunks) * per:
+            return _gather_rows(tables, np.searchsorted(chunks, rows // per), rows % per)
         shifts = offsets_of([len(t.buffer) for t in tables])
         buffer = np.concatenate([t.buffer for t in tables]) if tables else np.empty(0, np.uint8)
         empty = np.empty(0, np.int64)
@@ -230,12 +343,16 @@ class ByteRows:
         cells = self._hierarchy.source.get_many([(layout.key((c,)), None) for c in chunks], cancel)
         keys = [layout.key((c,)) for c in chunks]
         try:
-            raw = decode_wave(cells, [self._chain] * len(cells))
+            raw = decode_wave([None if isinstance(c, EncodedRows) else c for c in cells], [self._chain] * len(cells))
         except DamagedError as error:
             raise error.at(layout.path, keys) from None
         per, total = layout.chunk[0], layout.shape[0]
-        for chunk, key, data in zip(chunks, keys, raw, strict=True):
+        for chunk, key, cell, data in zip(chunks, keys, cells, raw, strict=True):
             used = min(per, total - chunk * per)
+            if isinstance(cell, EncodedRows):
+                table = cell.table
+                self._tables[chunk] = RowTable(table.buffer, table.starts[:used], table.sizes[:used])
+                continue
             if data is None:
                 _check_size(layout, 8, sum(t.buffer.nbytes for t in self._tables.values()))
                 none = np.zeros(used, np.int64)
@@ -250,6 +367,24 @@ class ByteRows:
                     "row cell", found=f"{len(table)} rows", expected=f"{used}", array=layout.path, cell=key
                 )
             self._tables[chunk] = RowTable(table.buffer, table.starts[:used], table.sizes[:used])
+
+
+def _gather_rows(tables: Sequence[RowTable], cell: NDArray[np.int64], local: NDArray[np.int64]) -> RowTable:
+    """Some rows of several cells, each given by its cell and its row in it, in a buffer of their own."""
+    sizes, starts = np.zeros(len(cell), np.int64), np.zeros(len(cell), np.int64)
+    order = np.argsort(cell, kind="stable")
+    bounds = np.searchsorted(cell[order], np.arange(len(tables) + 1)).tolist()
+    parts = [np.empty(0, np.uint8)]
+    for table, (a, b) in zip(tables, pairwise(bounds), strict=True):
+        mine = order[a:b]
+        sizes[mine], first = table.sizes[local[mine]], table.starts[local[mine]]
+        if len(mine) and int(sizes[mine].sum()) > _LONG_ROW * len(mine):
+            parts += [table.buffer[x:y] for x, y in zip(first.tolist(), (first + sizes[mine]).tolist(), strict=True)]
+        else:
+            _, owner, place = spread(sizes[mine])
+            parts.append(table.buffer[first[owner] + place])
+    starts[order] = offsets_of(sizes[order])[:-1]
+    return RowTable(np.concatenate(parts), starts, sizes)
 
 
 def document_of(hierarchy: Hierarchy, path: str) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ from zvview.format.manifests import Manifests
 from zvview.format.sequences import offsets_of
 from zvview.store.editing.edits import GroupEdits
 from zvview.store.hierarchy import document_key
+from zvview.store.object_ids import ObjectIds
 from zvview.store.patching.chunk_objects import find_pieces, owners_of_difference
 from zvview.store.patching.nodes import read_nodes
 from zvview.store.patching.object_tables import ChangedObjects, ObjectTables
@@ -63,6 +64,10 @@ def pieces_of(place: Memory) -> Pieces:
     return out
 
 
+def all_of(ids: Any) -> ObjectIds:
+    return ObjectIds(len(ids), lambda: np.array(ids, np.int64))
+
+
 def changed(pieces: Pieces) -> ChangedObjects:
     ids = sorted(pieces)
     flat = [piece for number in ids for piece in pieces[number]]
@@ -86,7 +91,7 @@ def test_manifests_of_some_objects(seed: int, is_sorted: bool) -> None:
     overlay, tables = open_tables(place)
     if is_sorted:  # as a coarse level gets them: in the middle as well
         new |= {1: [((0, 0, 0), 0)]}
-        tables.put_index(changed(new), np.array(sorted({*pieces, *new, 2})))
+        tables.put_index(changed(new), all_of(sorted({*pieces, *new, 2})))
         new[2] = []
     else:
         tables.put_index(changed(new))
@@ -110,9 +115,9 @@ def test_an_object_that_is_no_more_must_have_lost_its_pieces() -> None:
     ids = np.array(sorted(pieces_of(place)))
     _, tables = open_tables(place)
     with pytest.raises(InvalidInputError, match="give all chunks"):
-        tables.put_index(changed({}), ids[1:])
+        tables.put_index(changed({}), all_of(ids[1:]))
     overlay, tables = open_tables(place)
-    tables.put_index(changed({int(ids[0]): []}), ids[1:])
+    tables.put_index(changed({int(ids[0]): []}), all_of(ids[1:]))
     assert sorted(pieces_of(applied(place, overlay, tables))) == ids[1:].tolist()
 
 

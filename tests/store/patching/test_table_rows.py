@@ -126,6 +126,10 @@ def test_byte_rows(seed: int, per: int, keeps_sizes: bool) -> None:
     for row, data in zip(at.tolist(), new, strict=True):
         expected[row] = data
     assert read_rows(overlay, made) == expected
+    stored = Overlay(overlay.below)
+    stored.put_many((key, (data,)) for key, data in overlay.changes.items() if data is not None)
+    assert read_rows(stored, made) == expected
+    assert {type(data) for data in overlay.changes.values()} <= {bytes, type(None)}
     if len(rows) > per:
         assert made["chunk_grid"] == document["chunk_grid"]
         assert set(overlay.changes) <= {f"{PATH}/c/{row // per}" for row in at.tolist()}

@@ -14,6 +14,7 @@ from zvview.cancel import CancelToken
 from zvview.errors import DamagedError, InvalidInputError, MissingError
 from zvview.format.grid import ChunkTable
 from zvview.format.manifests import Manifests
+from zvview.store.object_ids import ObjectIds
 from zvview.store.reading.object_table import ObjectTable, as_object_ids
 
 Piece = tuple[int, int]
@@ -27,7 +28,7 @@ class Rows:
     sid_ndim = 1
 
     def __init__(self, objects: list[list[Piece]], ids: Iterable[int]) -> None:
-        self.ids = np.array(list(ids), np.int64)
+        self.ids = ObjectIds(len(objects), lambda: np.array(list(ids), np.int64))
         flat = [p for pieces in objects for p in pieces]
         offsets = np.cumsum([0] + [len(o) for o in objects])
         chunks = np.array([[c] for c, _ in flat], np.int64).reshape(-1, 1)

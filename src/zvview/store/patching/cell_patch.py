@@ -100,12 +100,17 @@ class PatchedCells(GridCells):
         self._overlay, self._known, self._is_stale = overlay, known, is_stale
         self._keeps_empty, self._unwanted = keeps_empty, unwanted
         self._fresh: dict[str, dict[tuple[int, ...], NDArray[np.uint8]]] = {}
+        self._read: dict[str, dict[tuple[int, ...], NDArray[np.uint8]]] = {}
         self.changed: list[tuple[str, NDArray[np.int64]]] = []
 
     def put(self, array: str, coords: NDArray[np.int64], payloads: Sequence[NDArray[np.uint8]]) -> None:
         """See :meth:`GridCells.put`; in any order."""
         if array not in self._unwanted:
             self._fresh.setdefault(array, {}).update(zip(map(tuple, coords.tolist()), payloads, strict=True))
+
+    def know(self, array: str, coords: NDArray[np.int64], payloads: Sequence[NDArray[np.uint8]]) -> None:
+        """Tell what all stale cells of an array hold, which need not be read again then."""
+        self._read[array] = dict(zip(map(tuple, coords.tolist()), payloads, strict=True))
 
     def finish(self, array: str, attributes: Mapping[str, Any]) -> None:
         """Put an array's cells in their places and make its document, if it has any cell."""
@@ -159,7 +164,7 @@ class PatchedCells(GridCells):
         kept: NDArray[np.int64],
     ) -> None:
         """Write those of some cells that hold something else than before."""
-        differs = _find_differing(self._overlay, stored, coords, cells)
+        differs = _find_differing(self._overlay, stored, coords, cells, self._read.pop(array, None))
         self.changed.append((array, coords[differs]))
         if not len(differs):
             return
@@ -182,11 +187,18 @@ def _find_differing(
     stored: GridArray | None,
     coords: NDArray[np.int64],
     cells: Sequence[NDArray[np.uint8] | None],
+    known: Mapping[tuple[int, ...], NDArray[np.uint8]] | None,
 ) -> NDArray[np.int64]:
-    """Indices of the cells that hold something else than what is stored; a cell that holds nothing is none."""
+    """Indices of the cells that hold something else than what is stored; a cell that holds nothing is none.
+
+    `known` tells what all of them hold that are stored; without it they are read.
+    """
     if stored is None:
         return np.flatnonzero([cell is not None for cell in cells])
-    (before,) = read_cells(Hierarchy(overlay), [(stored, coords)])
+    if known is None:
+        (before,) = read_cells(Hierarchy(overlay), [(stored, coords)])
+    else:
+        before = [known.get(tuple(place), np.empty(0, np.uint8)) for place in coords.tolist()]
     is_there = ChunkTable.of(stored.chunks).find(coords) >= 0
     same = [
         (cell is None) != there and (cell is None or np.array_equal(cell, old))

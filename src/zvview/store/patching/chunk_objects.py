@@ -36,6 +36,10 @@ class OwnedPieces:
     chunks: NDArray[np.int64]
     numbers: NDArray[np.int64]
 
+    def take(self, rows: NDArray[np.int64]) -> OwnedPieces:
+        """Some of them."""
+        return OwnedPieces(self.objects[rows], self.chunks[rows], self.numbers[rows])
+
 
 def find_pieces(reader: LevelReader, chunks: NDArray[np.int64]) -> OwnedPieces:
     """The fragments of some chunks, (n, sid), and their owners; those of no object are left out.
@@ -48,7 +52,7 @@ def find_pieces(reader: LevelReader, chunks: NDArray[np.int64]) -> OwnedPieces:
         return told
     manifests = reader.objects.manifests()
     wanted = np.flatnonzero(ChunkTable.of(chunks).find(manifests.chunks) >= 0)
-    owners = reader.objects.ids[reader.objects.piece_rows()[wanted]]
+    owners = reader.objects.known.at(reader.objects.piece_rows()[wanted])
     return OwnedPieces(owners, manifests.chunks[wanted], manifests.fragments[wanted])
 
 
@@ -72,7 +76,7 @@ def _find_told(reader: LevelReader, chunks: NDArray[np.int64]) -> OwnedPieces | 
     numbers = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     objects = reader.objects
     assert objects is not None
-    is_owned = (owners != names.OWNER_NONE) | bool((objects.ids == names.OWNER_NONE).any())
+    is_owned = (owners != names.OWNER_NONE) | objects.has(names.OWNER_NONE)
     return OwnedPieces(owners[is_owned], np.repeat(chunks, sizes, axis=0)[is_owned], numbers[is_owned])
 
 

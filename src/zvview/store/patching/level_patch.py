@@ -28,6 +28,7 @@ from zvview.store.writing.level_vertices import OWNERS, VertexWriter
 from zvview.store.writing.link_waves import LinkMerge
 from zvview.store.writing.partition import LINE_KINDS
 from zvview.store.writing.runs import Run
+from zvview.store.writing.statistics import widen_statistics
 from zvview.store.writing.vertex_waves import Merge
 
 __all__ = ["LevelPatch", "PutTables", "can_patch"]
@@ -55,7 +56,7 @@ def can_patch(
     """
     arrays = grid_arrays(nodes)
     vertices = arrays.get(f"{old.number}/{names.VERTICES}")
-    if vertices is None or (fine.object_ids is None) != (old.object_ids is None):
+    if vertices is None or (fine._reader.objects is None) != (old._reader.objects is None):
         return False
     origin, shape, shards = grid_of(vertices)
     for document in arrays.values():
@@ -142,7 +143,7 @@ class LevelPatch:
             Objects are gone of which chunks that were not made again hold pieces.
         """
         table = ChunkTable.of(replacement.chunks)
-        has_objects = self._old.object_ids is not None
+        has_objects = self._old._reader.objects is not None
         runs = list(replacement.runs) or [_nothing_like(self._old, replacement.chunks.shape[1], has_objects)]
         runs = runs if replacement.between is None else [replacement.between, *runs]
         vertex_columns, link_columns = self._describe(runs)
@@ -172,11 +173,20 @@ class LevelPatch:
             assert changed is not None
             tables = ObjectTables(self._overlay, self._old, self._before)
             self._put_tables(tables, changed)
-            self.present, self.num_objects = tables.present, len(tables.ids)
+            self.present, self.num_objects = tables.present, tables.count
             nodes |= tables.documents
         nodes |= cells.documents
         self.nodes = self._complete(nodes, 0 if links is None else links.total - removed)
         self.touched = self._find_touched(cells)
+
+    def put_objects(self) -> None:
+        """Put nothing but what is told of objects: all that they are made up of stays."""
+        tables = ObjectTables(self._overlay, self._old, self._before)
+        none = self._known.chunks[:0]
+        self._put_tables(tables, ChangedObjects.of(none[:, 0], none, none[:, 0], none[:, 0]))
+        self.present, self.num_objects = tables.present, tables.count
+        kept = {p: d for p, d in self._before.items() if p != self._path and p.split("/")[1] not in TABLES}
+        self.nodes = kept | tables.documents
 
     def _open_cells(self, table: ChunkTable) -> PatchedCells:
         known = grid_arrays(self._before)
@@ -210,6 +220,7 @@ class LevelPatch:
             name = array.cells.path[len(self._path) + 1 :]
             coords = coords[self._staleness(table)(name, coords)]
             (payloads,) = read_cells(reader.hierarchy, [(array.cells, coords)])
+            cells.know(name, coords, payloads)
             width = len(array.offsets) + 1
             found = decode_links(
                 payloads, width=width, dtype=array.dtype, is_ragged=array.is_ragged, has_perm=array.has_perm
@@ -223,7 +234,7 @@ class LevelPatch:
         counts = np.concatenate((self._known.counts[kept], merge.counts[own]))
         order = np.lexsort(chunks.T[::-1])
         statistics = {
-            name: _widen(self._known.attributes.get(name, {}), entry.document())
+            name: widen_statistics(self._known.attributes.get(name), entry.document())
             for name, entry in writer.statistics.items()
         }
         self.indexed = IndexedLevel(self._old.number, chunks[order], counts[order], statistics)
@@ -292,15 +303,3 @@ def _nothing_like(level: Level, ndim: int, has_objects: bool) -> Run:
     objects = none if has_objects else None
     chunks, positions = np.empty((0, ndim), np.int64), np.empty((0, ndim), level.dtype)
     return Run(chunks, first, first, none, positions, columns, objects=objects)
-
-
-def _widen(known: Mapping[str, Any], fresh: Mapping[str, Any]) -> dict[str, Any]:
-    """Statistics of a level of which a part was replaced: never too narrow; the other figures stay as they were."""
-    if not isinstance(known, Mapping) or not known:
-        return dict(fresh)
-    out = dict(known)
-    for name, pick in (("min", min), ("max", max)):
-        a, b = known.get(name), fresh.get(name)
-        if isinstance(a, int | float) and isinstance(b, int | float):
-            out[name] = pick(a, b)
-    return out

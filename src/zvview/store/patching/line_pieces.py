@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +12,16 @@ from numpy.typing import NDArray
 from zvview.format import names
 from zvview.format.cells import spread
 from zvview.format.grid import ChunkTable, sort_chunks
-from zvview.format.sequences import distinct, offsets_of
+from zvview.format.sequences import distinct, is_among, offsets_of
 from zvview.store.level import Level
 from zvview.store.reading.joints import piece_rows
 from zvview.store.reading.piece_buffer import PieceBuffer, outline_pieces
 from zvview.store.reading.pieces import read_pieces
 from zvview.store.reading.reader import LevelReader, ReadOptions
 from zvview.store.writing.runs import Run
-from zvview.store.writing.sorting import invert, rank_rows, run_starts
+from zvview.store.writing.sorting import invert, rank_rows
 
-__all__ = ["Difference", "LinePieces", "beginnings", "fragment_chunks"]
+__all__ = ["Difference", "LinePieces", "fragment_chunks"]
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -65,13 +66,22 @@ class LinePieces:
     @classmethod
     def of(cls, level: Level, ids: Ints) -> LinePieces:
         """The pieces of those of the objects `ids`, ascending, that a level has."""
-        reader = level._reader
+        return cls.known_to(level._reader, ids)
+
+    @classmethod
+    def known_to(cls, reader: LevelReader, ids: Ints) -> LinePieces:
+        """The same, given the reader of the level."""
         assert reader.objects is not None
         rows = reader.objects.find_rows(ids)
         manifests = reader.objects.manifests(rows[rows >= 0])
         counts = np.diff(manifests.offsets)
         ranks = np.arange(len(manifests.fragments)) - np.repeat(manifests.offsets[:-1], counts)
         return cls(reader, np.repeat(ids[rows >= 0], counts), ranks, manifests.chunks, manifests.fragments)
+
+    @property
+    def path(self) -> str:
+        """Of the manifests."""
+        return f"{self.reader.layout.path}/{names.OBJECT_INDEX}/{names.MANIFESTS}"
 
     def joints_at(self, chunks: Ints) -> Ints:
         """Pieces that are followed by another one of their line, if one of both lies in some chunks, (n, D): (m,)."""
@@ -89,64 +99,63 @@ class LinePieces:
 
     def find_rows(self, buffer: PieceBuffer, pieces: Ints) -> tuple[Ints, Ints]:
         """First row in a buffer, and number of rows, of some pieces, all in chunks that it has."""
-        path = f"{self.reader.layout.path}/{names.OBJECT_INDEX}/{names.MANIFESTS}"
-        return piece_rows(buffer, self.chunks[pieces], self.fragments[pieces], path)
+        return self.locate(buffer, self.chunks[pieces], self.fragments[pieces])
 
-    def compare(self, run: Run, *, by_beginning: bool) -> Difference:
+    def locate(self, buffer: PieceBuffer, chunks: Ints, fragments: Ints) -> tuple[Ints, Ints]:
+        """The same of any pieces of the level, named by chunk, (n, D), and fragment, (n,)."""
+        return piece_rows(buffer, chunks, fragments, self.path)
+
+    def read_around(self, runs: Sequence[Run]) -> PieceBuffer:
+        """What all chunks hold that these pieces lie in, or the lines of some runs."""
+        coords = sort_chunks(np.concatenate((self.chunks, *(run.chunks for run in runs))))
+        there = ChunkTable.of(self.reader.layout.vertices.chunks).find(coords) >= 0
+        return self.read(coords[there])
+
+    def compare(self, run: Run, buffer: PieceBuffer) -> Difference:
         """Where the lines of a run differ from those of the same ids here.
 
         Parameters
         ----------
         run : Run
             Whole lines. Those that are not here are new.
-        by_beginning : bool
-            Whether fragments of a chunk stand by the chunk that each object begins in: a line that begins elsewhere
-            than before has another place among its neighbours in every chunk.
+        buffer : PieceBuffer
+            What the chunks of the pieces hold.
         """
         assert run.objects is not None and run.ranks is not None
-        ids = distinct(run.objects)
-        mine = np.flatnonzero(np.isin(self.owners, ids))
-        buffer = self.read(sort_chunks(self.chunks[mine]))
-        starts, counts = self.find_rows(buffer, mine)
         new_chunks = fragment_chunks(run)
-        table = ChunkTable.of(np.concatenate((self.chunks[mine], new_chunks)))
-        old = _sorted_keys(table.find(self.chunks[mine]), self.owners[mine], self.ranks[mine])
-        new = _sorted_keys(table.find(new_chunks), run.objects, run.ranks)
-        keys, _ = rank_rows(np.concatenate((old.table, new.table)))
-        _, a, b = np.intersect1d(keys[: len(mine)], keys[len(mine) :], assume_unique=True, return_indices=True)
-        a, b = old.order[a], new.order[b]
-        alike = np.flatnonzero(counts[a] == run.counts[b])
+        mine = np.flatnonzero(is_among(self.owners, distinct(run.objects)))
+        starts, counts = self.find_rows(buffer, mine)
+        twins = self.find_twins(run.objects, run.ranks, new_chunks)
+        b = np.flatnonzero(twins >= 0)
+        a = np.searchsorted(mine, twins[b])
+        alike = counts[a] == run.counts[b]
         a, b = a[alike], b[alike]
-        first = offsets_of(run.counts)[:-1]
-        is_same = _are_equal(buffer, starts[a], run, first[b], counts[a])
-        has_moved = self._begin_elsewhere(mine, run) if by_beginning else ids[:0]
+        is_same = _are_equal(buffer, starts[a], run, offsets_of(run.counts)[:-1][b], counts[a])
         old_dirty, new_dirty = np.ones(len(mine), bool), np.ones(len(new_chunks), bool)
         a, b = a[is_same], b[is_same]
         old_dirty[a] = new_dirty[b] = False
         in_order = np.lexsort((run.ranks, run.objects))
         parted, placed = _find_parted(a, invert(in_order)[b], len(mine), len(new_chunks))
         old_dirty[parted] = new_dirty[in_order[placed]] = True
-        old_dirty |= np.isin(self.owners[mine], has_moved)
-        new_dirty |= np.isin(run.objects, has_moved)
         chunks = np.concatenate((self.chunks[mine][old_dirty], new_chunks[new_dirty]))
         return Difference(
             sort_chunks(chunks), distinct(np.concatenate((self.owners[mine][old_dirty], run.objects[new_dirty])))
         )
 
-    def _begin_elsewhere(self, mine: Ints, run: Run) -> Ints:
-        firsts = mine[self.ranks[mine] == 0]
-        ids, chunks = beginnings(run)
-        at = np.searchsorted(ids, self.owners[firsts])
-        moved: Ints = self.owners[firsts[(self.chunks[firsts] != chunks[at]).any(axis=1)]]
-        return moved
+    def find_twins(self, owners: Ints, ranks: Ints, chunks: Ints) -> Ints:
+        """For each of other pieces, (n,), the one here of the same line that has the same place among those in a chunk.
 
-
-def beginnings(run: Run) -> tuple[Ints, Ints]:
-    """Lines of a run, ascending, and the chunk that each begins in."""
-    assert run.objects is not None and run.ranks is not None
-    order = np.lexsort((run.ranks, run.objects))
-    first = order[run_starts(run.objects[order])]
-    return run.objects[first], fragment_chunks(run)[first]
+        -1 where the line has fewer pieces in the chunk.
+        """
+        table = ChunkTable.of(chunks)
+        here = np.flatnonzero(table.find(self.chunks) >= 0)
+        old = _sorted_keys(table.find(self.chunks[here]), self.owners[here], self.ranks[here])
+        new = _sorted_keys(table.find(chunks), owners, ranks)
+        keys, _ = rank_rows(np.concatenate((old.table, new.table)))
+        _, a, b = np.intersect1d(keys[: len(here)], keys[len(here) :], assume_unique=True, return_indices=True)
+        out = np.full(len(owners), -1, np.int64)
+        out[new.order[b]] = here[old.order[a]]
+        return out
 
 
 def _find_parted(a: Ints, b: Ints, old: int, new: int) -> tuple[Ints, Ints]:

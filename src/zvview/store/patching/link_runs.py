@@ -9,12 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.format.grid import sort_chunks
+from zvview.errors import DamagedError
+from zvview.format.grid import ChunkTable, sort_chunks
 from zvview.format.links import file_links
 from zvview.format.sequences import offsets_of
+from zvview.store.reading.links import decode_selection, select_links
+from zvview.store.reading.piece_buffer import BEYOND, PieceBuffer
+from zvview.store.reading.reader import LevelReader
+from zvview.store.waves import read_cells
 from zvview.store.writing.runs import LinkRun, Run
 
-__all__ = ["CrossingLinks", "make_link_run"]
+__all__ = ["CrossingLinks", "carry_links", "make_link_run"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +38,54 @@ class CrossingLinks:
     chunks: NDArray[np.int64]
     rows: NDArray[np.int64]
     columns: Mapping[str, NDArray[Any]]
+
+    def followed_by(self, others: CrossingLinks) -> CrossingLinks:
+        """These and others, which have no columns either."""
+        return CrossingLinks(np.concatenate((self.chunks, others.chunks)), np.concatenate((self.rows, others.rows)), {})
+
+    def by_row(self) -> CrossingLinks:
+        """The same in an order that tells nothing of how they were found; links without columns."""
+        order = np.lexsort(self.rows.T[::-1])
+        return CrossingLinks(self.chunks[order], self.rows[order], {})
+
+
+def carry_links(reader: LevelReader, chunks: ChunkTable, buffer: PieceBuffer, rows: NDArray[np.int64]) -> CrossingLinks:
+    """The links between different chunks, one at least of `chunks`, that stay when vertices of these move or go.
+
+    Parameters
+    ----------
+    reader : LevelReader
+        Of a level of lines, as it was.
+    chunks : ChunkTable
+    buffer : PieceBuffer
+        Those of the chunks of which some vertices stay.
+    rows : (R,) int64
+        Where each row of the buffer stands in its chunk now, or -1. Of other chunks nothing moves.
+
+    Raises
+    ------
+    DamagedError
+        A record names a row that its chunk does not have.
+    """
+    family, sid = reader.layout.links(0), chunks.coords.shape[1]
+    if family is None:
+        return CrossingLinks(np.empty((0, 2, sid), np.int64), np.empty((0, 2), np.int64), {})
+
+    def is_wanted(ends: NDArray[np.int64]) -> NDArray[np.bool_]:
+        is_here = chunks.find(ends.reshape(-1, sid)).reshape(ends.shape[:2]) >= 0
+        crosses: NDArray[np.bool_] = (ends[:, 1:] != ends[:, :1]).any(axis=(1, 2))
+        return crosses & is_here.any(axis=1)
+
+    selection = select_links(family, is_wanted)
+    found = decode_selection(selection, read_cells(reader.hierarchy, selection.asks))
+    is_here = (chunks.find(found.places) >= 0)[found.at] if len(found) else found.rows < 0
+    at = buffer.find_rows(found.places, found.at, found.rows) if len(found) else found.rows
+    if (beyond := is_here & (at == BEYOND)).any():
+        text = f"row {found.rows[beyond][0]} ({beyond.any(axis=1).sum()} such records)"
+        raise DamagedError("link", found=text, expected="a row of its vertices", array=family.path)
+    now = np.where(is_here, np.append(rows, -1)[np.where(at >= 0, at, -1)], found.rows)
+    kept = np.flatnonzero((now >= 0).all(axis=1))
+    return CrossingLinks(found.chunks[kept].reshape(-1, 2, sid), now[kept], {})
 
 
 def make_link_run(links: CrossingLinks, like: Run) -> Run:

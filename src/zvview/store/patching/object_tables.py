@@ -6,7 +6,7 @@ takes over from the finer one (:mod:`zvview.store.patching.taken_tables`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from zvview.errors import InvalidInputError, MissingError, UnsupportedError
 from zvview.format import documents, names
 from zvview.format.manifests import Manifests, encode_manifests
-from zvview.format.sequences import is_among, offsets_of
+from zvview.format.sequences import distinct, is_among, offsets_of
 from zvview.store.editing.edits import GroupEdits
 from zvview.store.layout_09 import split_int64_rows
 from zvview.store.level import Level
+from zvview.store.object_ids import ChangedRows, ObjectIds
 from zvview.store.patching.overlay import Overlay
 from zvview.store.patching.rewriting import Rewriting
 from zvview.store.patching.table_rows import put_byte_rows, put_typed_rows, rearrange_byte_rows
 from zvview.store.patching.taken_tables import take_over_tables
 from zvview.store.plain_arrays import ByteRows
-from zvview.store.reading.object_table import RowFinder
 from zvview.store.writing.plain_cells import plain_cells
 
 __all__ = ["TABLES", "ChangedObjects", "ObjectTables"]
@@ -86,8 +86,8 @@ class ObjectTables:
     ----------
     documents : dict
         Of all nodes of the tables, by path, as they are now.
-    ids : (n,) int64
-        Object of each row.
+    count : int
+        Rows of the object index.
     present : int
         Objects that the level holds something of.
     """
@@ -99,26 +99,31 @@ class ObjectTables:
         self._objects = reader.objects
         self._hierarchy, self._sid = reader.hierarchy, reader.layout.metadata.sid_ndim
         self.documents = {p: d for p, d in nodes.items() if len(parts := p.split("/")) > 1 and parts[1] in TABLES}
-        self.ids = self._before = self._objects.ids
-        self._finder: RowFinder | None = None
+        self._rows = ChangedRows(self._objects.known)
         told = self.documents[f"{self._path}/{names.OBJECT_INDEX}"]["attributes"].get("num_present")
         is_told = isinstance(told, int) and not isinstance(told, bool)
         self.present = told if is_told else len(self._objects.present_ids())
+
+    @property
+    def count(self) -> int:
+        """Rows of the object index."""
+        return len(self._rows)
 
     def take_over(self, finer: Level, nodes: Mapping[str, Mapping[str, Any]]) -> None:
         """Let all but the index be what the finer level tells, whose documents by path are `nodes`."""
         index, before = f"{self._path}/{names.OBJECT_INDEX}", self.documents
         kept = {p: d for p, d in before.items() if p == index or p.startswith(f"{index}/")}
-        self.documents = kept | take_over_tables(self._overlay, self._path, self.ids, finer, nodes, before)
+        self.documents = kept | take_over_tables(self._overlay, self._path, self._rows, finer, nodes, before)
 
-    def put_index(self, changed: ChangedObjects, ids: Ints | None = None) -> None:
+    def put_index(self, changed: ChangedObjects, finer: ObjectIds | None = None) -> None:
         """Put the manifests of some objects.
 
         Parameters
         ----------
         changed : ChangedObjects
-        ids : (n,) int64, optional
-            All rows that there shall be. Default: those that there are, with new objects behind them.
+        finer : ObjectIds, optional
+            Of the finer level: there shall be a row for each of them, in the order of ids. Default: the rows that there
+            are, with new objects behind them.
 
         Raises
         ------
@@ -133,33 +138,31 @@ class ObjectTables:
             raise UnsupportedError(
                 f"{path} has layout {names.LAYOUT_DENSE!r}, which zvview only reads: convert the store"
             )
-        before, stored = self._before, self._objects.find_rows(changed.ids)
-        if ids is None:
-            ids = np.concatenate((before, changed.ids[stored < 0]))
-        is_grown = len(ids) >= len(before) and np.array_equal(ids[: len(before)], before)
-        if not is_grown:
-            self._check_lost(changed, ids)
-        self.ids, self._finder = ids, RowFinder(ids)
+        stored = self._objects.find_rows(changed.ids)
+        if finer is None:
+            self._rows = self._rows.grown(changed.ids[stored < 0])
+        else:
+            self._rows = self._rows.like(finer)
+        if not self._rows.is_grown:
+            self._check_lost(changed, self._rows.ids.whole)
         known = self._objects.manifests(stored[stored >= 0])
         had = np.diff(known.offsets) > 0
         rows = self.find_rows(changed.ids)
         self.present += int((np.diff(changed.manifests.offsets)[rows >= 0] > 0).sum()) - int(had.sum())
         changed = changed.unlike(_with_bare(known).select(np.where(stored >= 0, np.cumsum(stored >= 0) - 1, -1)))
-        self._put_manifests(path, changed, is_grown)
-        self._put_ids(path, ids, is_grown)
-        counts = {"num_objects": len(ids), "num_present": self.present}
+        self._put_manifests(path, changed)
+        self._put_ids(path)
+        counts = {"num_objects": self.count, "num_present": self.present}
         layout = names.LAYOUT_V2 if f"{path}/{names.OBJECT_IDS}" in self.documents else own.get("layout")
         more = {"layout": layout} if layout is not None else {}
-        self.documents[path] = documents.group(own | counts | more | {"object_ids_sorted": self._finder.is_sorted})
+        self.documents[path] = documents.group(own | counts | more | {"object_ids_sorted": self._rows.is_sorted})
 
     def find_rows(self, ids: Ints) -> Ints:
         """Row of each object id now, (n,); -1 where there is no such object."""
-        if self._finder is None:
-            self._finder = RowFinder(self.ids)
-        return self._finder.find(ids)
+        return self._rows.find(ids)
 
     def _check_lost(self, changed: ChangedObjects, ids: Ints) -> None:
-        gone = np.setdiff1d(self._before, ids)
+        gone = np.setdiff1d(self._objects.ids, ids)
         if not len(gone):
             return
         pieces = np.diff(self._objects.manifests(self._objects.rows_of(gone)).offsets)
@@ -173,14 +176,15 @@ class ObjectTables:
                 "come of none of the given ones: give all chunks that were edited"
             )
 
-    def _put_manifests(self, path: str, changed: ChangedObjects, is_grown: bool) -> None:
-        path, ids, rows = f"{path}/{names.MANIFESTS}", self.ids, self.find_rows(changed.ids)
+    def _put_manifests(self, path: str, changed: ChangedObjects) -> None:
+        path, count, rows = f"{path}/{names.MANIFESTS}", self.count, self.find_rows(changed.ids)
         document = self.documents.pop(path, None)
-        if not len(ids):
+        if not count:
             Rewriting(self._overlay, [path]).finish()
             return
-        first = len(self._before) if is_grown else 0  # rows before it are those that there were
-        source = np.arange(first, len(ids)) if is_grown else self._objects.find_rows(ids)
+        is_grown = self._rows.is_grown
+        first = len(self._objects) if is_grown else 0  # rows before it are those that there were
+        source = np.arange(first, count) if is_grown else self._objects.find_rows(self._rows.ids.whole)
         is_new = source >= first if is_grown else source < 0
         is_new[rows[rows >= first] - first] = False
         bare = first + np.flatnonzero(is_new)  # new rows of which the level holds nothing
@@ -190,22 +194,23 @@ class ObjectTables:
         manifests = _with_bare(changed.manifests).select(at[in_order])
         buffer, sizes = encode_manifests(manifests)
         if document is None or not is_grown:
-            source = np.arange(len(ids)) if is_grown else source
+            source = np.arange(count) if is_grown else source
             made = rearrange_byte_rows(self._overlay, path, document, source, rows[in_order], buffer, sizes)
         else:
             table = self._objects.stored_rows or ByteRows(self._hierarchy, path, document)
             made = put_byte_rows(self._overlay, path, document, rows[in_order], buffer, sizes, table)
         self.documents[path] = made
 
-    def _put_ids(self, path: str, ids: Ints, is_grown: bool) -> None:
+    def _put_ids(self, path: str) -> None:
         path = f"{path}/{names.OBJECT_IDS}"
-        document = self.documents.get(path)
-        if document is None and np.array_equal(ids, np.arange(len(ids))) and len(ids):
-            return  # the older layout, where an id is its row
-        if document is not None and is_grown:
-            new = np.arange(len(self._before), len(ids))
-            self.documents[path] = put_typed_rows(self._overlay, path, document, new, ids[new], len(ids))
+        document, added = self.documents.get(path), self._rows.added
+        if document is not None and self._rows.is_grown:
+            new = np.arange(self.count - len(added), self.count)
+            self.documents[path] = put_typed_rows(self._overlay, path, document, new, added, self.count)
             return
+        ids = self._rows.ids.whole
+        if document is None and len(ids) and np.array_equal(ids, np.arange(len(ids))):
+            return  # the older layout, where an id is its row
         self.documents[path] = documents.plain_array(ids)
         putter = Rewriting(self._overlay, [path])
         putter.put_many(plain_cells(path, self.documents[path], ids))
@@ -227,7 +232,7 @@ class ObjectTables:
         for path in known:
             given = values.get(path[len(family) + 1 :], {})
             document = self.documents[path]
-            count = max(len(self.ids), int(document["shape"][0]))
+            count = max(self.count, int(document["shape"][0]))
             if not given and count == document["shape"][0]:
                 continue
             objects = np.fromiter(given, np.int64, len(given))
@@ -256,21 +261,25 @@ class ObjectTables:
         ranges = dict(document["attributes"].get("group_ranges") or {})
         numbers = np.arange(count) if len(gone) else np.array(sorted({*edits, *map(int, ranges)}), np.int64)
         table = ByteRows(self._hierarchy, path, document)
-        stored = table.read(numbers)
-        listed = split_int64_rows(stored.buffer, stored.starts, stored.sizes, path)
         rows, members = [], []
-        for group, before in zip(numbers.tolist(), listed, strict=True):
+        for group, before in zip(numbers.tolist(), _members_of(table, numbers, path), strict=True):
             edit, span = edits.get(group), ranges.get(str(group))
-            implied = None if span is None else _between(self.ids, *span)
-            before = before if span is None else _between(self._before, *span)
+            before = before if span is None else _between(self._objects.ids, *span)
             after = before
             if edit is not None:
-                after = after[~is_among(after, edit.removed)]
-                after = np.concatenate((after, np.setdiff1d(edit.added, after)))
-            after = after[~is_among(after, gone)]
-            after = after if span is None else np.sort(after)
-            if np.array_equal(after, before if implied is None else implied):
-                continue
+                after = after[~is_among(after, edit.removed)] if len(edit.removed) else after
+                there = after[is_among(after, edit.added)]
+                after = np.concatenate((after, edit.added[~np.isin(edit.added, there)]))
+            if len(gone):
+                is_gone = is_among(after, gone)
+                after = after[~is_gone] if is_gone.any() else after
+            if span is None:
+                if after is before or np.array_equal(after, before):
+                    continue
+            else:
+                after = np.sort(after)
+                if np.array_equal(after, _between(self._rows.ids.whole, *span)):
+                    continue
             ranges.pop(str(group), None)
             rows.append(group)
             members.append(after)
@@ -285,6 +294,14 @@ class ObjectTables:
 def _with_bare(manifests: Manifests) -> Manifests:
     """The manifests, and behind them one without any piece, which is then also the last one."""
     return Manifests(np.append(manifests.offsets, manifests.offsets[-1]), manifests.chunks, manifests.fragments)
+
+
+def _members_of(table: ByteRows, numbers: Ints, path: str) -> Iterator[Ints]:
+    """Members of some groups, ascending numbers, one after the other: of one cell at a time."""
+    cell = table.rows_per_cell
+    for number in distinct(numbers // cell).tolist():
+        stored = table.read(numbers[numbers // cell == number])
+        yield from split_int64_rows(stored.buffer, stored.starts, stored.sizes, path)
 
 
 def _between(ids: Ints, start: int, stop: int) -> Ints:

@@ -33,9 +33,18 @@ class Overlay:
         self._changes: dict[str, bytes | None] = {}
 
     @property
+    def below(self) -> Source:
+        """The source that the changes are laid over."""
+        return self._source
+
+    @property
     def changes(self) -> Mapping[str, bytes | None]:
-        """New bytes of each key that differs from the source; None for keys that are no more."""
-        return self._changes
+        """New bytes of each key that differs from the source, and nothing but bytes; None for keys that are no more."""
+        return {k: data if data is None or type(data) is bytes else bytes(data) for k, data in self._changes.items()}
+
+    def has_changed(self, key: str) -> bool:
+        """Whether a key was changed here, or in overlays that this one is laid over."""
+        return key in self._changes or (isinstance(self._source, Overlay) and self._source.has_changed(key))
 
     def put_many(self, items: Iterable[tuple[str, Sequence[Buffer]]]) -> None:
         """Set each key's object to its pieces one after the other."""

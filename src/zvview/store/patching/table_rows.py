@@ -22,7 +22,7 @@ from zvview.store.codecs import CodecChain, decode_wave, encode_wave, parse_code
 from zvview.store.hierarchy import Hierarchy
 from zvview.store.patching.overlay import Overlay
 from zvview.store.patching.rewriting import Rewriting
-from zvview.store.plain_arrays import ByteRows, fill_value_of, native_dtype, read_plain_array
+from zvview.store.plain_arrays import ByteRows, EncodedRows, fill_value_of, native_dtype, read_plain_array
 from zvview.store.writing.plain_cells import plain_cells, rows_per_cell
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def put_byte_rows(
     cells = distinct(rows // per)
     bounds = [*np.searchsorted(rows, cells * per).tolist(), len(rows)]
     ends = offsets_of(sizes)
-    made = []
+    made: list[RowTable] = []
     for cell, stored, (a, b) in zip(cells.tolist(), table.cells(cells), pairwise(bounds), strict=True):
         at, own, given = rows[a:b] - cell * per, buffer[ends[a] : ends[b]], sizes[a:b]
         in_place = _set_in_place(stored, at, own, given) if len(stored) == per else None
@@ -127,10 +127,15 @@ def put_byte_rows(
         starts, lengths = np.zeros(per, np.int64), np.zeros(per, np.int64)
         starts[: len(stored)], lengths[: len(stored)] = stored.starts, stored.sizes
         starts[at], lengths[at] = heap.starts, given
-        made += heap.cells(starts, lengths, per)
-    if per > 1 and max(map(len, made)) > _MOST_CELL_BYTES:
+        (joined,) = heap.cells(starts, lengths, per)
+        made.append(RowTable(np.frombuffer(joined, np.uint8), 4 + offsets_of(lengths + 4)[:-1] + 4, lengths))
+    if per > 1 and max(len(decoded.buffer) for decoded in made) > _MOST_CELL_BYTES:
         return rearrange_byte_rows(overlay, path, document, np.arange(count), rows, buffer, sizes)
-    _put_cells(overlay, path, document, cells.tolist(), made)
+    chain = parse_codecs(document["codecs"], array=path).chain
+    encoded = encode_wave([decoded.buffer.data for decoded in made], chain)
+    for cell, data, decoded in zip(cells.tolist(), encoded, made, strict=True):
+        assert data is not None
+        overlay.put(f"{path}/c/{cell}", EncodedRows.of(data, decoded))
     return {**document, "shape": [count]}
 
 
@@ -173,7 +178,7 @@ def rearrange_byte_rows(
     return out
 
 
-def _set_in_place(table: RowTable, rows: Ints, buffer: NDArray[np.uint8], sizes: Ints) -> bytes | None:
+def _set_in_place(table: RowTable, rows: Ints, buffer: NDArray[np.uint8], sizes: Ints) -> RowTable | None:
     """The cell in which some rows hold other bytes; None where one of them is of another size than before.
 
     Mostly objects are made up of as many pieces as before, of which the numbers changed.
@@ -184,7 +189,7 @@ def _set_in_place(table: RowTable, rows: Ints, buffer: NDArray[np.uint8], sizes:
     for size in distinct(sizes[sizes > 0]).tolist():
         alike = np.flatnonzero(sizes == size)
         write_records(out, starts[alike], read_records(buffer, np.dtype(f"V{size}"), first[alike]))
-    return out.tobytes()
+    return RowTable(out, table.starts, table.sizes)
 
 
 class _Heap:

@@ -17,9 +17,10 @@ from zvview.format.grid import ChunkTable
 from zvview.format.manifests import Manifests
 from zvview.geometry.arguments import as_list, to_array
 from zvview.store.layout import ObjectRows
+from zvview.store.object_ids import ObjectIds
 from zvview.store.plain_arrays import ByteRows
 
-__all__ = ["ObjectTable", "RowFinder", "as_object_ids"]
+__all__ = ["ObjectTable", "as_object_ids"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,27 +38,6 @@ class _Owners:
         number = np.repeat(self.chunks.find(chunks.coords), counts)
         fragment = np.arange(first[-1]) - np.repeat(first[:-1], counts)
         return np.where((number >= 0) & (fragment < self.per_chunk), number * self.per_chunk + fragment, -1)
-
-
-class RowFinder:
-    """Finds the rows of ids among many, (M,) int64, that mostly ascend."""
-
-    def __init__(self, ids: NDArray[np.int64]) -> None:
-        self._ids = ids
-        self._order = None if bool((ids[1:] > ids[:-1]).all()) else np.argsort(ids, kind="stable")
-
-    @property
-    def is_sorted(self) -> bool:
-        """Whether the ids ascend."""
-        return self._order is None
-
-    def find(self, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Row of each wanted id, (n,); -1 where there is none."""
-        if not len(self._ids):
-            return np.full(len(wanted), -1, np.int64)
-        rows = np.minimum(np.searchsorted(self._ids, wanted, sorter=self._order), len(self._ids) - 1)
-        rows = rows if self._order is None else self._order[rows]
-        return np.where(self._ids[rows] == wanted, rows, -1)
 
 
 def as_object_ids(ids: ArrayLike | Iterable[int]) -> NDArray[np.int64]:
@@ -88,14 +68,21 @@ class ObjectTable:
     def __init__(self, rows: ObjectRows, path: str) -> None:
         self._rows, self._path = rows, path
         self._lock = threading.RLock()
-        self._finder: RowFinder | None = None
         self._manifests: Manifests | None = None
         self._owners: _Owners | None = None
 
     @property
     def ids(self) -> NDArray[np.int64]:
-        """Object id of each row, (M,) int64."""
+        """Object id of each row, (M,) int64; all of them are read for it."""
+        return self._rows.ids.whole
+
+    @property
+    def known(self) -> ObjectIds:
+        """The ids, of which only those are read that are asked for."""
         return self._rows.ids
+
+    def __len__(self) -> int:
+        return len(self._rows.ids)
 
     @property
     def stored_rows(self) -> ByteRows | None:
@@ -115,18 +102,18 @@ class ObjectTable:
         wanted = as_object_ids(ids)
         rows = self.find_rows(wanted)
         if (bad := rows < 0).any():
-            raise MissingError("object", int(wanted[bad][0]), self.ids[:21].tolist())
+            first = self.known.at(np.arange(min(len(self), 21)))
+            raise MissingError("object", int(wanted[bad][0]), first.tolist())
         return rows
 
     def find_rows(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Row of each object id, (n,); -1 where the level has no object of such an id."""
-        known = self.ids
-        if not len(known) or not len(ids):
-            return np.full(len(ids), -1, np.int64)
         with self._lock:
-            if self._finder is None:
-                self._finder = RowFinder(known)
-        return self._finder.find(ids)
+            return self._rows.ids.find(ids)
+
+    def has(self, number: int) -> bool:
+        """Whether the level has an object of this id."""
+        return bool(self.find_rows(np.array([number]))[0] >= 0)
 
     def manifests(self, rows: NDArray[np.int64] | None = None, cancel: CancelToken | None = None) -> Manifests:
         """Manifests of `rows`, or of all rows, which are then kept."""
@@ -146,7 +133,7 @@ class ObjectTable:
     def first_chunks(self, ids: NDArray[np.int64], chunks: NDArray[np.int64]) -> NDArray[np.int64]:
         """Chunk in which each object begins, (n, sid); that of the first of the level's `chunks` for absent ones."""
         rows = self.rows_of(ids)
-        manifests = self.manifests(rows) if len(rows) < len(self.ids) // 4 else self.manifests().select(rows)
+        manifests = self.manifests(rows) if len(rows) < len(self) // 4 else self.manifests().select(rows)
         out = np.zeros((len(ids), chunks.shape[1]), np.int64)
         if len(chunks):
             out[:] = chunks[0]

@@ -33,8 +33,8 @@ def read_objects(reader: LevelReader, rows: NDArray[np.int64], options: ReadOpti
     """
     objects = reader.objects
     assert objects is not None
-    ids = objects.ids[rows]
-    manifests = objects.manifests(None if _is_all(rows, len(objects.ids)) else rows, options.cancel)
+    ids = objects.known.at(rows)
+    manifests = objects.manifests(None if _is_all(rows, len(objects)) else rows, options.cancel)
     if reader.is_linked:
         return _read_linked(reader, manifests, ids, options)
     gathered = gather_objects(reader, manifests, replace(options, object_ids=False))

@@ -216,7 +216,7 @@ class LevelReader:
         if told is not None:
             is_marked = (told == names.OWNER_NONE) | (told == names.OWNER_SEVERAL)
             is_told = not is_marked.any() or self.objects is None
-            if is_told or (options.members is None and not (self.objects.ids < 0).any()):  # type: ignore[union-attr]
+            if is_told or (options.members is None and self.objects.known.least >= 0):  # type: ignore[union-attr]
                 return np.where(is_marked, names.OWNER_NONE, told)
         if not (options.object_ids or told is not None) or self.objects is None:
             return None

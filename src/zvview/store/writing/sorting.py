@@ -7,9 +7,10 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["invert", "rank_rows", "rows_of_one", "run_starts", "stable_order"]
+__all__ = ["invert", "rank_rows", "rows_of_one", "run_starts", "stable_order", "unrank_rows"]
 
 _DIGIT_BITS = 16
+_MOST_KEYS = 1 << 62
 
 
 def stable_order(keys: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
@@ -42,10 +43,9 @@ def rank_rows(table: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
     """
     if not len(table):
         return np.empty(0, np.int64), 1
-    low = [int(column.min()) for column in table.T]
-    spans = [int(column.max()) - least + 1 for column, least in zip(table.T, low, strict=True)]
+    low, spans = _extent(table)
     limit = prod(spans)
-    if limit < 1 << 62:
+    if limit < _MOST_KEYS:
         keys = np.zeros(len(table), np.int64)
         for column, least, span in zip(table.T, low, spans, strict=True):
             keys *= span
@@ -56,6 +56,28 @@ def rank_rows(table: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
     keys = np.zeros(len(table), np.int64)
     keys[order[1:]] = np.cumsum((ordered[1:] != ordered[:-1]).any(axis=1))
     return keys, len(table)
+
+
+def unrank_rows(table: NDArray[np.int64], keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows that some of the keys, ascending, stand for which :func:`rank_rows` gave the rows of a table, (m, k)."""
+    if not len(table):
+        return table[:0]
+    low, spans = _extent(table)
+    if prod(spans) >= _MOST_KEYS:
+        order = np.argsort(keys)
+        return np.asarray(table[order[np.searchsorted(keys, wanted, sorter=order)]])
+    out = np.empty((len(wanted), table.shape[1]), np.int64)
+    rest = wanted
+    for column in range(table.shape[1] - 1, -1, -1):
+        rest, out[:, column] = np.divmod(rest, spans[column])
+        out[:, column] += low[column]
+    return out
+
+
+def _extent(table: NDArray[np.int64]) -> tuple[list[int], list[int]]:
+    """Least value of each column, and how many there are from it to the greatest."""
+    low = [int(column.min()) for column in table.T]
+    return low, [int(column.max()) - least + 1 for column, least in zip(table.T, low, strict=True)]
 
 
 def run_starts(*columns: NDArray[np.int64]) -> NDArray[np.int64]:

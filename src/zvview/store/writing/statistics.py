@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from zvview.format.attributes import AttributeMetadata
 from zvview.store.writing.samples import StrideSample
 
-__all__ = ["AttributeStatistics"]
+__all__ = ["AttributeStatistics", "widen_statistics"]
 
 _SAMPLE_ROWS = 1 << 15
 _PROBABILITIES = np.linspace(0, 1, 101)
@@ -63,6 +64,45 @@ class AttributeStatistics:
         if len(quantiles):  # the sample need not hold the extremes, which are known
             quantiles[0], quantiles[-1] = least, most
         return {"min": least, "max": most, "quantiles": [float(f"{q:.7g}") for q in quantiles], "counts": counts}
+
+
+def widen_statistics(known: object, fresh: Mapping[str, Any]) -> dict[str, Any]:
+    """Statistics of rows of which some were replaced by others: never too narrow, else as they were.
+
+    Parameters
+    ----------
+    known : object
+        Of all rows as they were, as an index tells it, which may say anything; nothing where it is no mapping.
+    fresh : mapping
+        Of those that are new, as :meth:`AttributeStatistics.document` tells it.
+    """
+    known = known if isinstance(known, Mapping) else {}
+    out = dict(known)
+    for name, pick in (("min", min), ("max", max)):
+        out[name] = _joined(known.get(name), fresh[name], pick)
+    quantiles = known.get("quantiles")
+    if not isinstance(quantiles, list) or not quantiles:
+        out["quantiles"] = fresh["quantiles"]
+    elif _is_number(out["min"]) and _is_number(out["max"]) and any(out[k] != known.get(k) for k in ("min", "max")):
+        out["quantiles"] = [float(f"{out['min']:.7g}"), *quantiles[1:-1], float(f"{out['max']:.7g}")]
+    counts = known.get("counts")
+    counts = counts if isinstance(counts, Mapping) else {}
+    out["counts"] = {**counts, **{label: _joined(counts.get(label), n, max) for label, n in fresh["counts"].items()}}
+    return out
+
+
+def _joined(known: Any, fresh: Any, pick: Callable[[Any, Any], Any]) -> Any:
+    """What `pick` takes of two numbers, or of two lists of them one by one; the one that is a number where one is."""
+    if isinstance(fresh, list):
+        own = known if isinstance(known, list) and len(known) == len(fresh) else [None] * len(fresh)
+        return [_joined(a, b, pick) for a, b in zip(own, fresh, strict=True)]
+    if not _is_number(known):
+        return fresh
+    return known if fresh is None else pick(known, fresh)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def _extremes(rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
