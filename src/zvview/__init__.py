@@ -52,12 +52,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def _commit(source: Source, edits: Edits, *, to: Place | None = None, cancel: CancelToken | None = None) -> Committed:
+def _commit(
+    source: Source,
+    edits: Edits,
+    *,
+    to: Place | None = None,
+    name: str | None = None,
+    cancel: CancelToken | None = None,
+) -> Committed:
     from zvview.store.editing.commit import commit_edits, commit_into_copy
 
     if to is not None:
         return commit_into_copy(source, to, edits, cancel=cancel)
-    return commit_edits(source, edits, cancel=cancel)
+    return commit_edits(source, edits, name=name, cancel=cancel)
 
 
 def _refresh(

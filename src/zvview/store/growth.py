@@ -21,6 +21,7 @@ from zvview.format.grid import grid_of_bounds
 from zvview.format.metadata import LevelMetadata, RootMetadata
 from zvview.geometry.arguments import as_box
 from zvview.store.cell_arrays import key_encoding
+from zvview.store.editing.commit_names import COMMITS_KEY
 from zvview.store.hierarchy import document_key
 from zvview.store.index import IndexedLevel, build_index
 from zvview.store.index_view import IndexView
@@ -171,6 +172,7 @@ def _carry_cells(source: Source, sink: Sink, keys: Sequence[str], growth: Growth
     index = f"{names.INDEX}/"
     cells = [key for key in keys if key.rpartition("/")[2] != names.ZARR_JSON and not key.startswith(index)]
     carry(source, sink, [(key, growth.new_key(key)) for key in cells])
+    carry(source, sink, [(key, key) for key in keys if key == COMMITS_KEY])
 
 
 def _write_documents(

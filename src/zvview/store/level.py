@@ -159,7 +159,8 @@ class Level(LevelContent):
         """
         options = self._options(attributes, True, on_damage, cancel)
         wanted = as_object_ids(ids)
-        coarser, own_ids = self._added_to, self.object_ids
+        coarser = self._added_to
+        own_ids = None if coarser is None else self.object_ids
         if coarser is None or own_ids is None:
             return self._read_own_objects(wanted, options)
         is_own = np.isin(wanted, own_ids)

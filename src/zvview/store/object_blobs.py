@@ -14,6 +14,7 @@ from zvview.format.manifests import Manifests, decode_manifests
 from zvview.format.values import as_int, wrong
 from zvview.store.blobs import read_ragged
 from zvview.store.hierarchy import Hierarchy
+from zvview.store.object_ids import ObjectIds
 
 __all__ = ["ObjectBlobs"]
 
@@ -40,9 +41,9 @@ class ObjectBlobs:
         return None
 
     @property
-    def ids(self) -> NDArray[np.int64]:
-        """Object id of each row, (M,) int64."""
-        return np.arange(len(self._read(None).offsets) - 1, dtype=np.int64)
+    def ids(self) -> ObjectIds:
+        """Object id of each row: its number."""
+        return ObjectIds(len(self._read(None).offsets) - 1)
 
     def read_manifests(self, rows: NDArray[np.int64] | None = None, cancel: CancelToken | None = None) -> Manifests:
         """Manifests of `rows`, in that order; of all rows by default."""

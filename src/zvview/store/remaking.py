@@ -116,9 +116,11 @@ def open_remaking(place: Place, doing: str, *, storage_options: Mapping[str, Any
     UnsupportedError
         It lies where it could be replaced only in pieces, or has links inside, which point out of what is replaced.
     ConflictError
-        Another process holds the lock; tells which.
+        Another holds the lock; tells who, and since when.
+    DamagedError
+        A commit was interrupted, and what is to be finished is not as it was written.
     UnreachableError
-        It cannot be read, or the folder in which it lies cannot be written.
+        It cannot be read, or where it lies cannot be written.
     """
     source = open_source(place, storage_options=storage_options)
     try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,23 +21,30 @@ from tests.store.places.conftest import Serving, serve
 from zvview.errors import ConflictError, DamagedError, NotZarrVectorsError, UnreachableError, UnsupportedError
 from zvview.store.committing.opening import open_commit
 from zvview.store.committing.remote_lock import hold_bucket
+from zvview.store.editing.session import EditSession
 from zvview.store.locking import Holder
 from zvview.store.places import remote
 from zvview.store.places.bucket import Bucket
 from zvview.store.places.redo_log import LOCK_KEY, LOG_KEY, Bundle, RedoLog
 from zvview.store.places.remote import RemoteSource
 from zvview.store.store import read_root
+from zvview.testing import make_store
 
 ADDRESS = "s3://bucket/s"
 CALLS = ("get_async", "get_range_async", "head_async", "put_async", "delete_async", "list_with_delimiter_async")
 
 
 class Network:
-    """Requests to a bucket in memory; from number `at` on none is answered, the first of these done or not."""
+    """Requests to a bucket in memory; from number `at` on none is answered, the first of these done or not.
+
+    Where the network is not `cut` all after the first are answered again.
+    """
 
     def __init__(self) -> None:
         self.store: Any = MemoryStore()
         self.at, self.is_done, self.requests, self.age_s = -1, False, 0, 0.0
+        self.made_log = -1
+        self.is_cut = True
         self.refuses_conditions = False
         self.forgets_conditions = False
 
@@ -58,7 +67,9 @@ class Network:
         async def ask(*args: Any, **options: Any) -> Any:
             await asyncio.sleep(0)
             number, self.requests = self.requests, self.requests + 1
-            is_lost = 0 <= self.at <= number
+            if name == "put_async" and args[0] == LOG_KEY:
+                self.made_log = number
+            is_lost = 0 <= self.at <= number and (self.is_cut or number == self.at)
             if is_lost and not (self.is_done and number == self.at):
                 raise GenericError("the wire is cut")
             if options.get("mode") not in (None, "overwrite"):
@@ -135,6 +146,27 @@ def test_a_network_that_is_lost_at_any_request_loses_nothing(
             assert versions.tell(content_of(opened.source)) == found
         assert versions.tell(network.held()) == found
     assert outcomes == {"refused", "noted", "saved", "unknown"}
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_a_network_that_fails_once_loses_nothing(network: Network, versions: Versions, is_done: bool) -> None:
+    network.requests, network.is_cut = 0, False
+    commit(versions, 0, 1)
+    outcomes = set()
+    for at in range(network.requests):
+        network.clear(versions[0])
+        network.at, network.is_done = at, is_done
+        try:
+            outcome = "saved" if not commit(versions, 0, 1) else "noted"
+        except UnreachableError as error:
+            outcome = "unknown" if "whether they are shows" in str(error) else "refused"
+        outcomes.add(outcome)
+        network.at = -1
+        assert seen(versions) == ("0" if outcome == "refused" else "1")
+        with open_commit(ADDRESS, "finishing") as opened:
+            assert versions.tell(content_of(opened.source)) == seen(versions)
+        assert versions.tell(network.held()) == seen(versions)
+    assert outcomes == {"refused", "noted", "saved"}
 
 
 def test_a_store_that_was_opened_while_a_commit_was_pending_sees_it_end(network: Network, versions: Versions) -> None:
@@ -324,3 +356,69 @@ def test_a_bucket_behind_a_server(versions: Versions) -> None:
         ):
             pass
         assert serving.objects["s/0/zarr.json"] == b"theirs" and "s/zvview/commit/lock" not in serving.objects
+
+
+@pytest.fixture
+def small(network: Network) -> tuple[dict[str, bytes], list[float], int]:
+    """A store of 40 points in the bucket, a place for one more, and the request that makes a commit of it final."""
+    held: dict[str, bytes] = {}
+    make_store(held, "point_cloud", size=40, ndim=2, chunk_shape=(500, 500)).close()
+    network.clear(held)
+    with zvview.open(ADDRESS) as store:
+        assert isinstance(store, zvview.Store)
+        new = store.level(0).read().positions[:2].mean(axis=0).tolist()
+        session = store.edit()
+        session.add([new])
+        network.requests = 0
+        session.commit()
+    assert network.made_log > 0
+    return held, new, network.made_log
+
+
+@contextlib.contextmanager
+def broken_off(network: Network, held: dict[str, bytes], new: list[float], at: int) -> Iterator[EditSession]:
+    """A session of which a commit was tried, and the network works again."""
+    network.clear(held)
+    with zvview.open(ADDRESS) as store:
+        assert isinstance(store, zvview.Store)
+        session = store.edit()
+        session.add([new])
+        network.requests, network.at = 0, at
+        with contextlib.suppress(UnreachableError):
+            session.commit()
+        network.at = -1
+        yield session
+        session.close()
+
+
+def count(place: str) -> int:
+    with zvview.open(place) as store:
+        assert isinstance(store, zvview.Store)
+        return store.level(0).vertex_count
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_edits_of_which_no_answer_told_whether_they_were_saved_are_saved_once(
+    network: Network, small: tuple[dict[str, bytes], list[float], int], is_done: bool
+) -> None:
+    held, new, final = small
+    network.is_done = is_done
+    for at in range(final - 4, final + 14):
+        with broken_off(network, held, new, at) as session:
+            assert session.is_changed == (at <= final), "the network was cut where it matters"
+            session.commit()
+            assert not session.is_changed and session.find_unsaved() == ()
+        assert count(ADDRESS) == 41
+
+
+def test_a_copy_made_after_such_a_try_holds_the_edits_once(
+    network: Network, small: tuple[dict[str, bytes], list[float], int], tmp_path: Path
+) -> None:
+    held, new, final = small
+    network.is_done = True
+    for at in (final - 1, final):
+        copy = str(tmp_path / f"{at}.zarrvectors")
+        with broken_off(network, held, new, at) as session:
+            assert ("saved by the try before" in session.commit(to=copy).note) == (at == final)
+            assert count(copy) == 41 and session.is_changed
+            session.discard()

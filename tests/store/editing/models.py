@@ -72,6 +72,10 @@ class VertexModel:
             todo += children.get(todo.pop(), [])
         return out
 
+    def has_link(self, ends: list[Key]) -> bool:
+        """Whether there is a link with these ends, in any order."""
+        return any(set(link) == set(ends) for link in self.links)
+
     def content(self) -> tuple[Counter[Any], Counter[Any]]:
         """Vertices and links by what they hold rather than by name."""
         told = {n: (v.position, tuple(sorted(v.values.items())), v.owner) for n, v in self.vertices.items()}
@@ -142,7 +146,7 @@ def edit_at_random(session: EditSession, model: VertexModel, rng: np.random.Gene
         session.reassign(chosen, owner)
         for key in picked:
             model.vertices[key].owner = owner
-    elif what == "connect" and len(picked) > 1:
+    elif what == "connect" and len(picked) > 1 and not model.has_link(picked[:2]):
         session.connect(refs_from(picked[:1]), refs_from(picked[1:2]))
         model.links.append((picked[0], picked[1]))
     elif what == "cut" and model.kind == "graph" and model.links:
@@ -167,7 +171,7 @@ def edit_at_random(session: EditSession, model: VertexModel, rng: np.random.Gene
         session.delete_faces(refs_from(turned))
         model.links = [link for link in model.links if sorted(link) != sorted(face)]
         width = session.schema.link_width
-        if len(picked) >= width:
+        if len(picked) >= width and not model.has_link(picked[:width]):
             session.add_faces(refs_from(picked[:width]))
             model.links.append(tuple(picked[:width]))
     return what

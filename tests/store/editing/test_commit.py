@@ -20,9 +20,21 @@ import zvview
 from tests.pyramid.conftest import assert_same_stores, rebuild
 from tests.store.editing.models import VertexModel, describe_lines, edit_at_random, keys_of, stored_content
 from zvview.cancel import CancelToken
-from zvview.errors import Cancelled, ConflictError, InvalidInputError, UnreachableError, UnsupportedError
+from zvview.errors import (
+    Cancelled,
+    ConflictError,
+    InvalidInputError,
+    NotZarrVectorsError,
+    UnreachableError,
+    UnsupportedError,
+)
 from zvview.pyramid.build import build_pyramid
 from zvview.pyramid.design import PyramidOptions
+from zvview.store.committing.folder_commit import FolderCommit
+from zvview.store.committing.memory_commit import MemoryCommit
+from zvview.store.committing.zip_commit import ZipCommit
+from zvview.store.editing.committed import Committed
+from zvview.store.editing.review import review
 from zvview.store.editing.session import EditSession
 from zvview.testing import make_store
 
@@ -104,7 +116,7 @@ def test_coarse_levels_are_those_of_a_rebuild(kind: str) -> None:
 
 def edit_lines(session: EditSession) -> dict[int, np.ndarray[Any, Any]]:
     """Every operation on lines; the lines that were edited, as they are then."""
-    ids = session._ids[:6].tolist()
+    ids = session._objects.ids[:6].tolist()
     session.move_line_vertices(ids[0], [1, 2], session.line(ids[0]).positions[[1, 2]] + 20)
     session.insert_line_vertices(ids[0], [1], [session.line(ids[0]).positions[:2].mean(axis=0)])
     new = session.split_line(ids[1], len(session.line(ids[1])) // 2)
@@ -123,7 +135,7 @@ def test_lines_are_what_they_were_made(kind: str, tmp_path: Path) -> None:
     store = make(place, kind, 1500, n_objects=12)
     whole = store.level(0)
     session = store.edit()
-    gone = [int(session._ids[i]) for i in (3, 4)]
+    gone = [int(session._objects.ids[i]) for i in (3, 4)]
     wanted = edit_lines(session)
     session.commit()
     for number, positions in wanted.items():
@@ -248,7 +260,7 @@ def test_a_line_that_another_changed_is_lost_with_those_it_was_tied_to() -> None
     place: dict[str, bytes] = {}
     store = make(place, "streamline", 1500, n_objects=8)
     mine, theirs = store.edit(), store.edit()
-    first, second, third, fourth = mine._ids[:4].tolist()
+    first, second, third, fourth = mine._objects.ids[:4].tolist()
     mine.join_lines([first, second])
     mine.reverse_line(third)
     fresh = mine.split_line(fourth, 2)
@@ -391,7 +403,7 @@ def refusal(call: Callable[[], object]) -> str:
 
 def edit_slightly(edit: EditSession, what: str) -> None:
     if edit.schema.is_lines:
-        number = int(edit._ids[0])
+        number = int(edit._objects.ids[0])
         edit.move_line_vertices(number, [0], edit.line(number).positions[:1] * 0.999)
         return
     some = edit.find().take(np.arange(3))
@@ -435,7 +447,8 @@ def test_a_store_can_be_emptied_and_filled_again(kind: str) -> None:
         session.delete_objects(session.find_lines())
     else:
         session.delete(session.find())
-    session.commit()
+    note = session.commit().note
+    assert note == "nothing is left of level 1 and coarser ones: 'zvview pyramid' makes them again"
     assert_sound(place)
     assert store.level(0).vertex_count == 0
     far = [[1.0, 2.0, 3.0], [3000.0, 2.0, 3.0]]  # beyond the bounds: the grid of a store that holds nothing grows
@@ -443,7 +456,7 @@ def test_a_store_can_be_emptied_and_filled_again(kind: str) -> None:
         session.add_line(far)
     else:
         session.add(far)
-    session.commit()
+    assert session.commit().note == "the store was empty and has no coarse levels: 'zvview pyramid' makes them"
     assert_sound(place)
     assert sorted(store.level(0).read().positions.tolist()) == far
 
@@ -491,3 +504,133 @@ def test_what_other_threads_edit_while_a_commit_runs_is_neither_lost_nor_saved_t
     thread.join()
     session.commit()
     assert store.level(0).vertex_count == 300 + added
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "memory"])
+def test_a_commit_that_broke_off_after_it_counted_is_not_made_twice(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place: Any = {"folder": str(tmp_path / "a"), "zip": str(tmp_path / "a.zip"), "memory": {}}[form]
+    make(place, "point_cloud").close()
+    put = type_of(form).apply
+
+    def break_off(self: Any, changes: Mapping[str, bytes | None]) -> Any:
+        put(self, changes)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    for then in ("commit", "reload", "more"):
+        store = zvview.open(place)
+        assert isinstance(store, zvview.Store)
+        before = store.level(0).vertex_count
+        session = store.edit()
+        session.add([[5.0, 5.0, 5.0], [400.0, 5.0, 5.0]])
+        monkeypatch.setattr(type_of(form), "apply", break_off)
+        with pytest.raises(KeyboardInterrupt):
+            session.commit()
+        assert session.review().added == 2
+        if then == "more":
+            session.add([[6.0, 6.0, 6.0]])
+            with pytest.raises(ConflictError, match="what was edited until then is in the store"):
+                session.commit()
+            session.undo()
+        if then == "reload":
+            assert session.reload().is_whole
+        else:
+            assert "saved already" in session.commit().note
+        assert not session.is_changed and session.commit() == Committed()
+        with zvview.open(place) as again:
+            assert isinstance(again, zvview.Store) and again.level(0).vertex_count == before + 2
+        session.add([[7.0, 7.0, 7.0]])
+        assert session.commit().chunks == 1 and session.find_unsaved() == ()
+        session.close()
+
+
+def type_of(form: str) -> Any:
+    return {"folder": FolderCommit, "zip": ZipCommit, "memory": MemoryCommit}[form]
+
+
+def test_edits_that_were_refused_are_offered_again_also_where_they_add_what_is_there(tmp_path: Path) -> None:
+    place = str(tmp_path / "a.zarrvectors")
+    with make(place, "point_cloud") as store, make_session(place) as theirs:
+        mine = store.edit()
+        found = mine.find()
+        mine.add(found.positions[:2], {name: column[:2] for name, column in found.attributes.items()})
+        mine.delete(found.take([4]))
+        theirs.move(theirs.find(), theirs.find().positions[::-1])
+        theirs.commit()
+        with pytest.raises(ConflictError):
+            mine.commit()
+        mine.close()
+        (saved,) = theirs.find_unsaved()
+        assert review(saved.edits).added == 2
+        saved.remove()
+
+
+def make_session(place: str) -> EditSession:
+    found = zvview.open(place)
+    assert isinstance(found, zvview.Store)
+    return found.edit()
+
+
+def test_edits_left_behind_do_not_take_the_place_of_others(tmp_path: Path) -> None:
+    store = make(str(tmp_path / "a.zarrvectors"), "point_cloud")
+    for x in (10.0, 20.0):
+        session = store.edit()
+        session.add([[x, 5.0, 5.0]])
+        session.close()
+    session = store.edit()
+    one, other = session.find_unsaved()
+    session.restore(one)
+    with pytest.raises(InvalidInputError, match="commit or discard them before"):
+        session.restore(other)
+    session.commit()
+    assert session.restore(other).is_whole
+    session.commit()
+    assert store.level(0).vertex_count == 302 and session.find_unsaved() == ()
+
+
+def test_a_store_that_cannot_be_read_after_a_commit_is_told_as_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make(str(tmp_path / "a.zarrvectors"), "point_cloud")
+    session = store.edit()
+    session.add([[5.0, 5.0, 5.0]])
+
+    def lose(*_: object) -> None:
+        raise UnreachableError("the wire is cut")
+
+    monkeypatch.setattr(EditSession, "_start", lose)
+    with pytest.raises(UnreachableError, match="the edits are saved, but"):
+        session.commit()
+    monkeypatch.undo()
+    assert not session.is_changed and store.level(0).vertex_count == 301 and session.find_unsaved() == ()
+
+
+def test_edits_of_a_store_that_went_away_are_kept_and_can_be_saved_when_it_is_back(tmp_path: Path) -> None:
+    place = tmp_path / "a.zarrvectors"
+    session = make(str(place), "point_cloud").edit()
+    session.delete(session.find().take(np.arange(4)))
+    place.rename(tmp_path / "elsewhere")
+    with pytest.raises(NotZarrVectorsError, match=r"The edits are kept in .*journal;"):
+        session.commit()
+    (tmp_path / "elsewhere").rename(place)
+    session.close()
+    (saved,) = (again := make_session(str(place))).find_unsaved()
+    assert again.restore(saved).is_whole
+    again.commit()
+    assert zvview.open(str(place)).level(0).vertex_count == 296  # type: ignore[union-attr]
+
+
+def test_positions_to_which_a_store_cannot_grow_are_told_and_can_be_taken_back(tmp_path: Path) -> None:
+    store = make(str(tmp_path / "a.zarrvectors"), "point_cloud")
+    session = store.edit()
+    session.delete(session.find().take(np.arange(4)))
+    session.add([[1e30, 5.0, 5.0]])
+    with pytest.raises(InvalidInputError, match=r"out of the bounds .* cannot grow to them: .*Nothing was written"):
+        session.commit()
+    assert session.review().added == 1 and store.level(0).vertex_count == 300
+    session.undo()
+    session.commit()
+    assert store.level(0).vertex_count == 296
+    assert_sound(str(tmp_path / "a.zarrvectors"))

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.store.editing.models import VertexModel, describe_lines, keys_of, refs_from, stored_content
+from zvview.store.editing.edits import Edits
+from zvview.store.editing.packing import pack, unpack
 from zvview.store.editing.rebasing import Rebased, rebase
-from zvview.store.editing.recording import are_equal
+from zvview.store.editing.recording import are_equal, record_changes, replay_changes
 from zvview.store.store import Store
 from zvview.testing import make_store
 
@@ -130,3 +132,97 @@ def test_names_found_by_position_are_those_of_the_same_vertices() -> None:
         now = session.look_up(refs)
         assert entry.origins is not None and keys_of(now.refs) == keys_of(refs)
         np.testing.assert_array_equal(now.positions, entry.origins)
+
+
+@pytest.mark.parametrize("kind", ["graph", "skeleton", "mesh"])
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=5, deadline=None)
+def test_links_whose_ends_nobody_touched_are_made_and_cut_again(kind: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    store = make(kind)
+    mine, theirs = store.edit(), store.edit()
+    model = VertexModel.of(kind, mine.find())
+    if kind == "skeleton":
+        parents = dict(model.links)
+        child = next(c for c, p in rng.permutation(model.links).tolist() if tuple(p) in parents)
+        ends = [tuple(child), parents[tuple(child)], parents[parents[tuple(child)]]]
+        mine.set_parent(refs_from(ends[:1]), refs_from(ends[2:]))
+    else:
+        ends = list(model.links[int(rng.integers(len(model.links)))])
+        if kind == "mesh":
+            mine.delete_faces(refs_from(ends))
+            others = [name for name in model.vertices if name not in ends and not model.has_link([*ends[1:], name])]
+            mine.add_faces(refs_from([*ends[1:], others[0]]))
+            ends = list(model.vertices)[:3] + ends
+        else:
+            mine.cut(refs_from(ends[:1]), refs_from(ends[1:]))
+    wanted = mine.review()
+    others = [name for name in model.vertices if name not in ends]
+    theirs.delete(refs_from([other for other in others if other not in ends][-1:]))
+    theirs.move(refs_from(others[3:-1:3]), rng.uniform(0, 1000, (len(others[3:-1:3]), 3)))
+    theirs.commit()
+    assert wanted.cut == 1
+    told = mine.reload()
+    assert told.is_whole and mine.review() == wanted
+    left = VertexModel.of(kind, mine.find()).content()
+    mine.commit()
+    assert stored_content(kind, store.level(0).read()) == left
+
+
+def test_an_end_that_is_not_the_only_one_of_its_kind_is_not_guessed() -> None:
+    store = make("graph")
+    with store.edit() as edit:
+        twins = edit.add(np.full((2, 3), 100.0), object_ids=0)
+    mine, theirs = store.edit(), store.edit()
+    found = mine.find()
+    at = np.flatnonzero((found.positions == 100).all(axis=1))
+    other = np.flatnonzero((found.positions != 100).any(axis=1))[:1]
+    mine.connect(found.take(at[:1]), found.take(other))
+    theirs.delete(found.take(at[1:]))
+    theirs.commit()
+    told = mine.reload()
+    assert len(twins) == len(at) == 2
+    assert (told.lost_vertices, told.lost_links) == (0, 1) and not mine.is_changed
+
+
+def test_a_reload_makes_no_second_parent_and_no_ring() -> None:
+    for is_ring in (True, False):
+        store = make_store({}, "skeleton", size=150, chunk_shape=(400.0,) * 3, n_objects=1, seed=1)
+        mine, theirs = store.edit(), store.edit()
+        found = mine.find()
+        children, parents = found.links.T
+        forks, counts = np.unique(parents, return_counts=True)
+        a, b = (found.take(np.array([c])) for c in children[parents == forks[counts > 1][0]][:2])
+        mine.set_parent(a, b)
+        new = theirs.add_branch(b, found.positions[:1] + 1)
+        theirs.set_parent(*((b, a) if is_ring else (a, new)))
+        theirs.commit()
+        told = mine.reload()
+        assert told.lost_links >= 1 and mine.review().linked == 0
+        mine.commit()
+        edges = store.level(0).read().edges
+        assert len(edges) == len(found.links) + 1 and len(np.unique(edges[:, 0])) == len(edges)
+
+
+def test_ends_of_links_survive_in_the_journal() -> None:
+    store = make("graph")
+    mine = store.edit()
+    found = mine.find()
+    mine.connect(found.take(np.array([0, 9])), found.take(np.array([20, 30])))
+    again = replay_changes(Edits(), unpack(pack(record_changes(Edits(), mine.edits))))
+    assert are_equal(again, mine.edits) and again.ends
+    old = {name: value for name, value in record_changes(Edits(), mine.edits).items() if name != "ends"}
+    kept, told = rebase(replay_changes(Edits(), old), store.reader(0))
+    assert told.is_whole and are_equal(kept, mine.edits)
+
+
+def test_a_new_object_of_which_nothing_is_left_is_as_if_never_made() -> None:
+    store = make("skeleton")
+    mine, theirs = store.edit(), store.edit()
+    found = mine.find()
+    leaf = found.take(np.setdiff1d(np.arange(len(found)), found.links[:, 1])[:1])
+    ids = {mine.split_object(leaf)}
+    theirs.move(leaf, [1.0, 2.0, 3.0])
+    theirs.commit()
+    assert ids == mine.edits.new_objects and mine.reload().lost_vertices == 1
+    assert not mine.edits.new_objects and not mine.is_changed

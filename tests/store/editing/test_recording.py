@@ -33,7 +33,7 @@ def edits_of(kind: str, seed: int, steps: int = 8) -> list[zvview.Edits]:
 
 
 def _edit_lines(session: EditSession) -> None:
-    first, second, third = session._ids[:3].tolist()
+    first, second, third = session._objects.ids[:3].tolist()
     session.reverse_line(first)
     session.split_line(first, 1)
     session.join_lines([first, second])

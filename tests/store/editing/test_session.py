@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 import zvview
 from tests.store.editing.models import VertexModel, assert_same, describe_lines, edit_at_random, keys_of
 from zvview.errors import ConflictError, InvalidInputError, MissingError, UnsupportedError
-from zvview.store.editing import line_editing
+from zvview.store.editing import line_reading
 from zvview.store.editing.edits import VertexRefs
 from zvview.store.editing.recording import are_equal
+from zvview.store.editing.review import Review
 from zvview.store.editing.session import EditSession
 from zvview.testing import make_store
 
@@ -187,7 +188,7 @@ def test_a_skeleton_takes_branches_new_parents_and_whole_trees() -> None:
 @pytest.mark.parametrize("kind", ["line", "polyline", "streamline"])
 def test_lines_are_edited_as_wholes(kind: str) -> None:
     session = open_session(kind, 300)
-    first, second, third = session._ids[:3].tolist()
+    first, second, third = session._objects.ids[:3].tolist()
     line = session.line(first)
     session.move_line_vertices(first, [0], [[1.0, 2.0, 3.0]])
     assert session.line(first).positions[0].tolist() == [1.0, 2.0, 3.0]
@@ -240,7 +241,7 @@ def test_a_line_is_read_once_for_an_operation_and_anew_where_its_chunks_were_loo
     assert isinstance(session, EditSession) and isinstance(other, EditSession)
     number = int(session.find_lines()[0])
     old = session.line(number).positions
-    with mock.patch.object(line_editing, "stored_line", side_effect=AssertionError):
+    with mock.patch.object(line_reading, "stored_lines", side_effect=AssertionError):
         session.move_line_vertices(number, [0], old[:1] + 1)
     session.undo()
     other.move_line_vertices(number, [1], old[1:2] + 2)
@@ -341,6 +342,33 @@ def test_links_to_what_is_not_there_and_cycles_are_refused() -> None:
     assert not skeleton.is_changed
 
 
+def test_links_that_are_there_and_those_of_a_vertex_with_itself_are_refused() -> None:
+    graph = open_session("graph")
+    found = graph.find()
+    one, other = (found.take(found.links[0, [end]]) for end in (0, 1))
+    with pytest.raises(InvalidInputError, match="there already"):
+        graph.connect(other, one)
+    with pytest.raises(InvalidInputError, match="a vertex twice"):
+        graph.connect(one, one)
+    graph.cut(one, other)
+    graph.connect(other, one)
+    with pytest.raises(InvalidInputError, match="there already"):
+        graph.connect(one, other)
+    graph.undo()
+    graph.undo()
+    assert not graph.is_changed
+    with pytest.raises(InvalidInputError, match="there already"):
+        graph.paste(np.arange(6.0).reshape(2, 3), [[0, 1], [1, 0]])
+    mesh = open_session("mesh")
+    corners = mesh.find()
+    for face, match in ((corners.links[0, [1, 2, 0]], "there already"), (corners.links[0, [1, 1, 0]], "twice")):
+        with pytest.raises(InvalidInputError, match=match):
+            mesh.add_faces(corners.take(face))
+    with pytest.raises(InvalidInputError, match="1 of the 2 links are there already"):
+        mesh.paste(np.arange(9.0).reshape(3, 3), [[0, 1, 2], [1, 2, 0]])
+    assert not mesh.is_changed
+
+
 def test_negative_and_greatest_object_ids() -> None:
     lines = [np.arange(9.0).reshape(3, 3).astype("f4") * 10 + i for i in range(3)]
     place: dict[str, bytes] = {}
@@ -364,3 +392,39 @@ def test_negative_and_greatest_object_ids() -> None:
         points.add([[1.0, 1.0, 1.0]], object_ids=-5)
     points.commit()
     assert len(points.vertices_of(-3)) == 2
+
+
+def test_a_new_object_that_lost_all_its_vertices_again_is_as_if_never_made() -> None:
+    session = open_session("skeleton", n_objects=3)
+    first, second = (session.add(np.full((2, 3), value)) for value in (1.0, 2.0))
+    (number,) = set(session.look_up(second).object_ids.tolist())  # type: ignore[union-attr]
+    session.delete(first)
+    assert session.edits.new_objects == {number} and session.look_up(second).object_ids.tolist() == [number] * 2  # type: ignore[union-attr]
+    session.reassign(second, 0)
+    assert not session.edits.new_objects and session.review() == Review(added=2)
+    session.undo()
+    assert session.edits.new_objects == {number}
+    session.delete(second)
+    assert not session.is_changed
+
+
+@pytest.mark.parametrize("end", ["commit", "discard", "reload"])
+def test_names_from_before_a_commit_a_discard_or_a_reload_are_refused(end: str) -> None:
+    session = open_session("point_cloud")
+    found, new = session.find(), session.add([[1.0, 2.0, 3.0]])
+    getattr(session, end)()
+    for names in (found, found.refs, found.take(np.arange(2)), new):
+        with pytest.raises(InvalidInputError, match="find the vertices again"):
+            session.delete(names)
+    session.delete(session.find())
+
+
+def test_new_vertices_of_another_session_are_refused_and_stored_ones_are_not() -> None:
+    store = make_store({}, "point_cloud", size=100)
+    mine, theirs = store.edit(), store.edit()
+    new = mine.add([[1.0, 2.0, 3.0]])
+    theirs.add([[4.0, 5.0, 6.0]])
+    with pytest.raises(InvalidInputError, match="another session"):
+        theirs.delete(new)
+    theirs.delete(mine.find().take(np.arange(3)))
+    assert theirs.review().deleted == 3

@@ -49,7 +49,7 @@ def check_objects(scope: LevelScope, facts: LevelFacts) -> Ownership | None:
         objects = scope.layout.object_rows()
         if objects is None:
             return None
-        ids = objects.ids
+        ids = objects.ids.whole
         _check_ids(scope, ids, path)
         ownership = _check_manifests(scope, facts, objects, ids)
         _check_fragments(scope, facts, ownership)

@@ -136,8 +136,8 @@ class FolderCommit:
         free = self._disk.free_bytes(self._top)
         if free < needed:
             raise UnreachableError(
-                f"cannot write {self._place}: disk full, {free >> 20} MB are free and {needed >> 20} MB needed; "
-                "it is as it was"
+                f"cannot write {self._place}: disk full, {free // 1000:,} kB are free and "
+                f"{-(-needed // 1000):,} kB needed; it is as it was"
             )
 
     def _path(self, key: str) -> str:

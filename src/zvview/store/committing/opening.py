@@ -49,16 +49,10 @@ def open_commit(
 
     Raises
     ------
-    NotZarrVectorsError
-        There is no store.
+    NotZarrVectorsError, ConflictError, DamagedError, UnreachableError
+        As of :func:`zvview.store.remaking.open_remaking`.
     UnsupportedError
-        It lies where nothing can be changed.
-    ConflictError
-        Another holds the lock; tells who, and since when.
-    DamagedError
-        A commit was interrupted, and what is to be finished is not as it was written.
-    UnreachableError
-        The store cannot be read, or not be written.
+        The store lies where nothing can be changed.
     """
     if isinstance(place, PrefixedSource):
         with open_commit(place.whole, doing) as commit:
@@ -76,7 +70,8 @@ def open_commit(
         if isinstance(source, RemoteSource):
             bucket = source.bucket()
             lock = stack.enter_context(hold_bucket(bucket, doing))
-            settle_bucket(bucket, lock)
+            if settle_bucket(bucket, lock):
+                source.note_change()
             _refuse_nothing(source)
             yield RemoteCommit(source, bucket, lock)
             return

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from zvview.errors import ConflictError, UnreachableError, UnsupportedError, ZvviewError
 from zvview.store.committing.applied import Applied
+from zvview.store.committing.kept import KeptSource
 from zvview.store.committing.keys import check_changes
 from zvview.store.committing.remote_lock import RemoteLock
 from zvview.store.committing.watched import WatchedSource
@@ -40,7 +41,8 @@ class RemoteCommit:
     """
 
     def __init__(self, remote: RemoteSource, bucket: Bucket, lock: RemoteLock) -> None:
-        self._remote, self._watched = remote, WatchedSource(remote)
+        self._remote, self._kept = remote, KeptSource(remote)
+        self._watched = WatchedSource(self._kept)
         self._bucket, self._lock = bucket, lock
 
     @property
@@ -56,8 +58,10 @@ class RemoteCommit:
         bundle = self._bundle(changes)
         self._lock.renew()
         self._watched.refuse_changed(changes)
-        self._make_final(bundle.encode())
-        self._remote.note_change()
+        try:
+            self._make_final(bundle.encode())
+        finally:  # where it is not known whether it is, open stores have to look
+            self._remote.note_change()
         note = ""
         try:
             _finish(self._bucket, bundle, self._lock)
@@ -67,7 +71,8 @@ class RemoteCommit:
                 "zvview reads them all the same when it opens the store; the next that writes it finishes this"
             )
         self._remote.note_change()
-        self._watched.forget(changes)
+        for source in (self._watched, self._kept):
+            source.forget(changes)
         sizes = [entry.size for entry in bundle.log.staged.values()]
         return Applied(len(sizes), len(bundle.log.removed), sum(sizes), note)
 

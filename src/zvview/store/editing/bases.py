@@ -13,7 +13,7 @@ from zvview.store.editing.edits import ChunkEdits, ChunkKey
 from zvview.store.reading.pieces import read_pieces
 from zvview.store.reading.reader import LevelReader, ReadOptions
 
-__all__ = ["ChunkBase", "read_bases"]
+__all__ = ["ChunkBase", "match_marks", "read_bases", "vertex_marks"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,4 +71,28 @@ def read_bases(reader: LevelReader, coords: NDArray[np.int64]) -> list[ChunkBase
     for digest, chunk in zip(digests, found.tolist(), strict=True):
         rows = slice(first[chunk], first[chunk + 1]) if chunk >= 0 else slice(0, 0)
         out.append(ChunkBase(digest, positions[rows], None if owners is None else owners[rows]))
+    return out
+
+
+def vertex_marks(positions: NDArray[np.floating], owners: NDArray[np.int64] | None) -> NDArray[np.void]:
+    """The bits of position and object of each vertex."""
+    rows = [positions] if owners is None else [positions, owners[:, None]]
+    parts = [np.ascontiguousarray(part).view(np.uint8) for part in rows]
+    joined = np.ascontiguousarray(np.concatenate(parts, axis=1))
+    return joined.view(f"V{joined.shape[1]}").reshape(len(positions))
+
+
+def match_marks(wanted: NDArray[np.void], there: NDArray[np.void]) -> NDArray[np.int64]:
+    """Index in `there` of each of `wanted`, or -1, each taken once: of several that are alike the n-th for the n-th."""
+    out = np.full(len(wanted), -1, np.int64)
+    if not len(wanted) or not len(there) or wanted.dtype != there.dtype:
+        return out
+    _, numbers = np.unique(np.concatenate((wanted, there)), return_inverse=True)
+    own, theirs = numbers[: len(wanted)], numbers[len(wanted) :]
+    order_own, order_theirs = np.argsort(own, kind="stable"), np.argsort(theirs, kind="stable")
+    sorted_own, sorted_theirs = own[order_own], theirs[order_theirs]
+    nth = np.arange(len(own)) - np.searchsorted(sorted_own, sorted_own)
+    at = np.searchsorted(sorted_theirs, sorted_own) + nth
+    is_there = at < np.searchsorted(sorted_theirs, sorted_own, side="right")
+    out[order_own[is_there]] = order_theirs[at[is_there]]
     return out

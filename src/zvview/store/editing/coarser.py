@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +11,28 @@ from numpy.typing import NDArray
 from zvview.cancel import CancelToken
 from zvview.store.places.source import Source
 
-__all__ = ["Refresh", "Refreshed", "refresh_coarser", "set_refresh"]
+__all__ = ["Refresh", "Refreshed", "RefreshedLevel", "refresh_coarser", "set_refresh"]
+
+
+class RefreshedLevel(Protocol):
+    """What became of a coarse level."""
+
+    @property
+    def level(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def vertex_count(self) -> int:
+        """0 where nothing is left of it, and it was dropped with all that are coarser."""
+        ...
 
 
 class Refreshed(Protocol):
     """What a refresh comes to."""
 
     @property
-    def levels(self) -> Sequence[Any]:
+    def levels(self) -> Sequence[RefreshedLevel]:
         """One for each coarse level that was made again, as a whole or in parts."""
         ...
 

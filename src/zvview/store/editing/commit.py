@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zvview.cancel import CancelToken
-from zvview.errors import ConflictError, InvalidInputError
+from zvview.errors import ConflictError, InvalidInputError, UnsupportedError
+from zvview.format import names
 from zvview.format.grid import format_chunk_keys
 from zvview.store.committing.applied import Commit
 from zvview.store.committing.opening import open_commit
-from zvview.store.editing.coarser import refresh_coarser
+from zvview.store.editing.coarser import RefreshedLevel, refresh_coarser
+from zvview.store.editing.commit_names import with_name
 from zvview.store.editing.committed import Committed
 from zvview.store.editing.digests import digest_chunks
 from zvview.store.editing.edits import Edits
 from zvview.store.editing.host import check_editable, place_of
+from zvview.store.editing.link_trees import find_unsound
 from zvview.store.editing.put_lines import put_line_edits
 from zvview.store.editing.put_vertices import put_vertex_edits
 from zvview.store.editing.review import is_empty
@@ -38,7 +41,9 @@ _DOING = "saving edits"
 _SHOWN = 5  # chunks and objects that a message names
 
 
-def commit_edits(place: Place | Source, edits: Edits, *, cancel: CancelToken | None = None) -> Committed:
+def commit_edits(
+    place: Place | Source, edits: Edits, *, name: str | None = None, cancel: CancelToken | None = None
+) -> Committed:
     """Write edits into the store at a place, coarse levels included.
 
     Where they lead out of the store's bounds its grid grows first, in a step of its own: a store that grew is sound.
@@ -49,6 +54,8 @@ def commit_edits(place: Place | Source, edits: Edits, *, cancel: CancelToken | N
         A source stands for the place that it reads.
     edits : Edits
         Of this store.
+    name : str, optional
+        By which the store tells afterwards that the commit was made (:mod:`~zvview.store.editing.commit_names`).
     cancel : CancelToken, optional
         Until the changes are written; then it is too late.
 
@@ -71,10 +78,11 @@ def commit_edits(place: Place | Source, edits: Edits, *, cancel: CancelToken | N
         reader = _check(commit, edits)
         wider = _wider_bounds(reader, edits)
         if wider is None:
-            return _write(commit, edits, reader.is_sequence, cancel)
-    grow(place_of(place), wider)
+            return _write(commit, edits, reader, name, cancel)
+        named = commit.source.place
+    _grow(place_of(place), named, wider)
     with open_commit(place, _DOING) as commit:
-        return _write(commit, edits, _check(commit, edits).is_sequence, cancel)
+        return _write(commit, edits, _check(commit, edits), name, cancel)
 
 
 def commit_into_copy(source: Source, to: Place, edits: Edits, *, cancel: CancelToken | None = None) -> Committed:
@@ -126,6 +134,7 @@ def _check(commit: Commit, edits: Edits) -> LevelReader:
     _check_fit(store.place, reader, edits)
     _check_bases(store.place, reader, edits)
     _check_new_objects(store.place, reader, edits)
+    _check_trees(store.place, reader, edits)
     return reader
 
 
@@ -158,13 +167,28 @@ def _check_bases(place: str, reader: LevelReader, edits: Edits) -> None:
 def _check_new_objects(place: str, reader: LevelReader, edits: Edits) -> None:
     if not edits.new_objects or reader.objects is None:
         return
-    ids = reader.objects.ids
-    taken = sorted(ids[np.isin(ids, list(edits.new_objects))].tolist())
+    new = np.array(sorted(edits.new_objects), np.int64)
+    taken = new[reader.objects.find_rows(new) >= 0].tolist()
     if taken:
         shown = ", ".join(map(str, taken[:_SHOWN]))
         raise ConflictError(
             f"another program made objects in {place} with the ids of new ones among the edits: {shown}. "
             "Nothing was written. Reload to give them other ids, and save again"
+        )
+
+
+def _check_trees(place: str, reader: LevelReader, edits: Edits) -> None:
+    if reader.kind != names.SKELETON:
+        return
+    nodes = find_unsound(edits, reader)
+    if len(nodes):
+        nodes = nodes if reader.root.offset is None else nodes + reader.root.offset
+        shown = ", ".join(f"({', '.join(f'{x:g}' for x in node)})" for node in nodes[:_SHOWN].tolist())
+        more = f" and {len(nodes) - _SHOWN} more" if len(nodes) > _SHOWN else ""
+        raise ConflictError(
+            f"another program hung nodes of {place} on others, with which these edits would close a ring: the nodes at "
+            f"{shown}{more} would hang on ones below them. Nothing was written. Reload to keep all edits but these, "
+            "and save again"
         )
 
 
@@ -187,6 +211,16 @@ def _wider_bounds(reader: LevelReader, edits: Edits) -> tuple[NDArray[np.float64
     )
 
 
+def _grow(place: Place, named: str, wider: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
+    try:
+        grow(place, wider)
+    except (InvalidInputError, UnsupportedError) as error:
+        raise type(error)(
+            f"new positions lead out of the bounds of {named}, which cannot grow to them: {error}. Nothing was "
+            "written; undo these edits, or move the vertices back into the bounds"
+        ) from error
+
+
 def _new_positions(edits: Edits) -> Iterator[NDArray[np.float64]]:
     """Positions that vertices have now and had not before."""
     for entry in edits.chunks.values():
@@ -196,12 +230,27 @@ def _new_positions(edits: Edits) -> Iterator[NDArray[np.float64]]:
     yield from (line.positions for line in edits.lines.values() if line is not None)
 
 
-def _write(commit: Commit, edits: Edits, is_lines: bool, cancel: CancelToken | None) -> Committed:
+def _write(
+    commit: Commit, edits: Edits, reader: LevelReader, name: str | None, cancel: CancelToken | None
+) -> Committed:
     overlay = Overlay(commit.source)
-    touched = put_line_edits(overlay, edits) if is_lines else put_vertex_edits(overlay, edits)
+    touched = put_line_edits(overlay, edits) if reader.is_sequence else put_vertex_edits(overlay, edits)
     refreshed = refresh_coarser(overlay, touched.chunks, touched.objects, cancel)
     if cancel is not None:
         cancel.raise_if_cancelled()
-    applied = commit.apply({**overlay.changes, **refreshed.changes})
+    told = _tell_levels(refreshed.levels, is_empty_before=not len(reader.layout.vertices.chunks))
+    changes: dict[str, bytes | None] = {**overlay.changes, **refreshed.changes}
+    applied = commit.apply(changes if name is None else with_name(commit.source, changes, name))
+    note = "; ".join(part for part in (told, applied.note) if part)
     count = 0 if touched.objects is None else len(touched.objects)
-    return Committed(len(touched.chunks), count, len(refreshed.levels), applied.written_bytes, applied.note)
+    return Committed(len(touched.chunks), count, len(refreshed.levels), applied.written_bytes, note)
+
+
+def _tell_levels(levels: Sequence[RefreshedLevel], *, is_empty_before: bool) -> str:
+    """What to do about coarse levels that went because nothing was left of them; no later commit makes them again."""
+    dropped = [level.level for level in levels if not level.vertex_count]
+    if dropped:
+        return f"nothing is left of level {dropped[0]} and coarser ones: 'zvview pyramid' makes them again"
+    if is_empty_before and not levels:
+        return "the store was empty and has no coarse levels: 'zvview pyramid' makes them"
+    return ""

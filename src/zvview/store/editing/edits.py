@@ -17,10 +17,35 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AddedVertices", "ChunkEdits", "ChunkKey", "EditedLine", "Edits", "GroupEdits", "LinkEdits", "VertexRefs"]
+__all__ = [
+    "AddedVertices",
+    "ChunkEdits",
+    "ChunkKey",
+    "EditedLine",
+    "Edits",
+    "Epoch",
+    "GroupEdits",
+    "LinkEdits",
+    "LinkEnds",
+    "VertexRefs",
+]
 
 ChunkKey: TypeAlias = tuple[int, ...]
 """Absolute coordinate of a chunk of level 0, sid integers."""
+
+
+class Epoch:
+    """The time in which names of vertices hold: until the edits of a session are committed, discarded or reloaded.
+
+    Attributes
+    ----------
+    is_over : bool
+    """
+
+    __slots__ = ("is_over",)
+
+    def __init__(self) -> None:
+        self.is_over = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,10 +58,13 @@ class VertexRefs:
         Absolute chunk of level 0; zeros for new vertices.
     rows : (n,) int64
         Row in the vertex buffer of the chunk as it is stored; a new vertex with number k = 0, 1, ... has -1 - k.
+    epoch : Epoch or None
+        In which they hold; None where nobody tells.
     """
 
     chunks: NDArray[np.int64]
     rows: NDArray[np.int64]
+    epoch: Epoch | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -123,6 +151,28 @@ class LinkEdits:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LinkEnds:
+    """Stored vertices of one chunk in which links came or went, by which they are found again in a chunk that changed.
+
+    Attributes
+    ----------
+    rows : (k,) int64
+        Ascending, distinct.
+    origins : (k, D) array
+        Positions as stored.
+    owners : (k,) int64 or None
+        Objects as stored; None where vertices have none.
+    is_alone : (k,) bool
+        Whether no other vertex of the chunk was of the same object at the same position.
+    """
+
+    rows: NDArray[np.int64]
+    origins: NDArray[np.floating]
+    owners: NDArray[np.int64] | None
+    is_alone: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EditedLine:
     """The whole geometry of a line as it is now.
 
@@ -177,6 +227,8 @@ class Edits:
     line_ties : mapping of int to int
         Of lines that were split, joined or relabelled together, a number that they share: one without the others would
         leave geometry twice, or none.
+    ends : mapping of ChunkKey to LinkEnds
+        Of the stored vertices that `links` names.
     """
 
     bases: Mapping[ChunkKey, bytes] = field(default_factory=dict)
@@ -189,3 +241,4 @@ class Edits:
     groups: Mapping[int, GroupEdits] = field(default_factory=dict)
     line_bases: Mapping[int, bytes] = field(default_factory=dict)
     line_ties: Mapping[int, int] = field(default_factory=dict)
+    ends: Mapping[ChunkKey, LinkEnds] = field(default_factory=dict)

@@ -28,7 +28,7 @@ def refs_of(buffer: PieceBuffer) -> VertexRefs:
 
 def take_refs(refs: VertexRefs, index: NDArray[np.generic]) -> VertexRefs:
     """The names at `index`, or where it is true."""
-    return VertexRefs(refs.chunks[index], refs.rows[index])
+    return VertexRefs(refs.chunks[index], refs.rows[index], refs.epoch)
 
 
 def join_refs(parts: Sequence[VertexRefs]) -> VertexRefs:

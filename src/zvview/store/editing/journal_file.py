@@ -1,8 +1,8 @@
-"""Edits that are not saved, on the user's own disk: written while one edits, offered again after a crash.
+"""Edits that are not saved, written to the user's own disk while one edits.
 
-A journal is a file of records, each with its size and checksum; every record tells what changed since the one before.
-It belongs to one session, whose process holds a lock beside it: what nobody holds was left behind. A last record that
-was torn is dropped, and so is all behind the first that is not as it was written.
+Every record of a journal tells what changed since the one before (:mod:`zvview.store.editing.journal_records`). It
+belongs to one session, whose process holds a lock beside it: what nobody holds was left behind
+(:mod:`zvview.store.editing.saved_journals`).
 """
 
 from __future__ import annotations
@@ -12,28 +12,29 @@ import contextlib
 import os
 import threading
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import blake2b
-from typing import Any
+from typing import IO
 
-from zvview.errors import DamagedError, UnreachableError, ZvviewError
+from zvview.errors import UnreachableError, ZvviewError
 from zvview.store.editing.edits import Edits
-from zvview.store.editing.packing import pack, unpack
-from zvview.store.editing.recording import record_changes, replay_changes
+from zvview.store.editing.journal_records import (
+    COMMIT,
+    ENDING,
+    FRESH_ENDING,
+    HEAD,
+    LOCK_ENDING,
+    key_of,
+    seal_record,
+)
+from zvview.store.editing.packing import pack
+from zvview.store.editing.recording import record_changes
 from zvview.store.editing.review import is_empty
 from zvview.store.editing.state_folder import journal_folder
 from zvview.store.places.lock_file import LockFile
 
-__all__ = ["JournalFile", "SavedJournal", "find_journals"]
+__all__ = ["JournalFile"]
 
-_HEAD = b"zvview journal 1\n"
-_ENDING, _LOCK_ENDING = ".journal", ".lock"
-_DIGEST_BYTES = 16
-_SIZE_BYTES = 8
 _PAUSE_S = 0.3  # between a change and its writing, so that many changes make one record
-_WITNESS = "witness"
 _MOST_WASTE = 4 << 20  # bytes of a journal beyond four times what it says, before it is written anew
 
 
@@ -56,7 +57,7 @@ class JournalFile:
     def __init__(self, place: str) -> None:
         self.problem = ""
         self._place = place
-        self._path = os.path.join(journal_folder(), f"{_key_of(place)}-{uuid.uuid4().hex[:12]}{_ENDING}")
+        self._path = os.path.join(journal_folder(), f"{key_of(place)}-{uuid.uuid4().hex[:12]}{ENDING}")
         self._lock: LockFile | None = None
         self._written = Edits()
         self._latest = Edits()
@@ -93,16 +94,20 @@ class JournalFile:
                 self._write(latest)
                 self._written, self.problem = latest, ""
             except (OSError, ZvviewError) as error:
+                self._size = 0  # the next is written as a whole: nobody knows what became of the file
                 self.problem = f"unsaved edits cannot be kept in {self._path}: {error}"
 
-    def note_commit(self, witness: str) -> None:
-        """Write what is not written yet, and that it is about to be saved to the store as `witness` tells it."""
+    def note_commit(self, name: str | None) -> None:
+        """Write what is not written yet, and that it is about to be saved by the commit of that name.
+
+        None takes that back: it was not saved.
+        """
         self.flush()
         with self._writing:
             if not self._size or self._is_closed:
                 return
             try:
-                self._append(_sealed(pack({_WITNESS: witness})))
+                self._append(seal_record(pack({COMMIT: name})))
             except OSError as error:
                 self.problem = f"unsaved edits cannot be kept in {self._path}: {error}"
 
@@ -144,14 +149,17 @@ class JournalFile:
     def _write(self, edits: Edits) -> None:
         if self._lock is None:
             os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-            self._lock = LockFile(self._path + _LOCK_ENDING)
+            self._lock = LockFile(self._path + LOCK_ENDING)
             if not self._lock.is_held:
                 raise UnreachableError(f"{self._path} is in use by another process")
-        record = _sealed(pack(record_changes(self._written, edits)))
+        record = seal_record(pack(record_changes(self._written, edits)))
         if not self._size or self._size + len(record) > 4 * self._whole_size + _MOST_WASTE:
             self._write_whole(edits)
             return
-        self._append(record)
+        try:
+            self._append(record)
+        except FileNotFoundError:  # someone removed it
+            self._write_whole(edits)
 
     def _append(self, record: bytes) -> None:
         with open(self._path, "r+b") as file:
@@ -164,8 +172,8 @@ class JournalFile:
     def _write_whole(self, edits: Edits) -> None:
         """All edits in one record, in a file that takes the place of the one before."""
         told = {"place": self._place, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
-        data = b"".join((_HEAD, _sealed(pack(told)), _sealed(pack(record_changes(Edits(), edits)))))
-        fresh = self._path + ".new"
+        data = b"".join((HEAD, seal_record(pack(told)), seal_record(pack(record_changes(Edits(), edits)))))
+        fresh = self._path + FRESH_ENDING
         with open(fresh, "wb", opener=_open_private) as file:
             file.write(data)
             _sync(file)
@@ -173,119 +181,7 @@ class JournalFile:
         self._size = self._whole_size = len(data)
 
 
-@dataclass(frozen=True, slots=True)
-class SavedJournal:
-    """Edits that were left behind.
-
-    Attributes
-    ----------
-    path : str
-    place : str
-        Of the store.
-    since : str
-        When the session began to keep them: ISO 8601, UTC.
-    edits : Edits
-    witness : str or None
-        What told the store just before a commit of these edits was tried; None where none was.
-    """
-
-    path: str
-    place: str
-    since: str
-    edits: Edits
-    witness: str | None = None
-
-    def remove(self) -> None:
-        """Throw it away."""
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(self.path)
-
-
-def find_journals(place: str) -> tuple[SavedJournal, ...]:
-    """The journals of a store that sessions left behind, the latest first; those of running sessions are left out.
-
-    Files that cannot be read, or that hold nothing, are passed over.
-    """
-    start = f"{_key_of(place)}-"
-    try:
-        found = sorted(entry.path for entry in os.scandir(journal_folder()) if entry.name.startswith(start))
-    except OSError:
-        return ()
-    journals = []
-    for path in found:
-        if not path.endswith(_ENDING) or _is_in_use(path):
-            continue
-        try:
-            told = _read(path)
-        except (OSError, DamagedError):
-            continue
-        if told is not None and not is_empty(told.edits):
-            journals.append((os.path.getmtime(path), told))
-    return tuple(journal for _, journal in sorted(journals, key=lambda pair: pair[0], reverse=True))
-
-
-def _read(path: str) -> SavedJournal | None:
-    """A journal, as far as it is as it was written; None where that is not even its beginning."""
-    with open(path, "rb") as file:
-        data = file.read()
-    if not data.startswith(_HEAD):
-        return None
-    told: Any = None
-    edits, witness = Edits(), None
-    for record in _records(data):
-        tree = unpack(record)
-        if told is None:
-            told = tree
-        elif isinstance(tree, dict) and isinstance(tree.get(_WITNESS), str):
-            witness = tree[_WITNESS]
-        else:
-            edits, witness = replay_changes(edits, tree), None
-    if not isinstance(told, dict) or not isinstance(told.get("place"), str) or not isinstance(told.get("since"), str):
-        return None
-    return SavedJournal(path, told["place"], told["since"], edits, witness)
-
-
-def _records(data: bytes) -> Iterator[bytes]:
-    """The records of a journal, up to the first that is torn or changed."""
-    at = len(_HEAD)
-    while at + _SIZE_BYTES + _DIGEST_BYTES <= len(data):
-        size = int.from_bytes(data[at : at + _SIZE_BYTES], "little")
-        start = at + _SIZE_BYTES + _DIGEST_BYTES
-        record = data[start : start + size]
-        if len(record) < size or _digest(record) != data[at + _SIZE_BYTES : start]:
-            return
-        yield record
-        at = start + size
-
-
-def _sealed(record: bytes) -> bytes:
-    return len(record).to_bytes(_SIZE_BYTES, "little") + _digest(record) + record
-
-
-def _digest(record: bytes) -> bytes:
-    return blake2b(record, digest_size=_DIGEST_BYTES).digest()
-
-
-def _is_in_use(path: str) -> bool:
-    """Whether a running session holds the journal."""
-    if not os.path.exists(path + _LOCK_ENDING):
-        return False
-    try:
-        lock = LockFile(path + _LOCK_ENDING)
-    except UnreachableError:
-        return True
-    in_use = not lock.is_held
-    lock.release()
-    return in_use
-
-
-def _key_of(place: str) -> str:
-    """What the names of the journals of a store begin with: told from its place, links resolved."""
-    text = place if "://" in place else os.path.realpath(place)
-    return blake2b(text.encode(errors="surrogateescape"), digest_size=12).hexdigest()
-
-
-def _sync(file: Any) -> None:
+def _sync(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from zvview.errors import InvalidInputError, UnsupportedError
 from zvview.format import names
 from zvview.format.attributes import AttributeMetadata
-from zvview.format.grid import chunks_in_box, sort_chunks
-from zvview.format.sequences import distinct
-from zvview.geometry.arguments import as_array, as_box
-from zvview.store.editing.bases import ChunkBase
-from zvview.store.editing.edits import ChunkKey, EditedLine, Edits
+from zvview.format.sequences import distinct, offsets_of
+from zvview.geometry.arguments import as_array
+from zvview.geometry.batches import Polylines, batch_type
+from zvview.store.editing.edits import EditedLine, Edits
 from zvview.store.editing.line_operations import (
     insert_rows,
     join_ends,
@@ -26,92 +26,39 @@ from zvview.store.editing.line_operations import (
     set_lines,
     tie_lines,
 )
-from zvview.store.editing.link_editing import LinkEditing
+from zvview.store.editing.line_reading import Line, LineReading
 from zvview.store.editing.object_operations import forget_objects
-from zvview.store.editing.rebasing import digest_line, stored_line
+from zvview.store.editing.rebasing import digest_line
 from zvview.store.editing.state import operation
-from zvview.store.editing.vertices import read_vertices
+from zvview.store.reading.object_table import as_object_ids
 
 __all__ = ["Line", "LineEditing"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
-    """A line as it is now, edits that are not saved included.
+class _Picked:
+    """Vertices of one line.
 
     Attributes
     ----------
-    object_id : int
-    positions : (n, D) float64 array
-        World coordinates.
-    attributes : mapping of str to (n,) or (n, C) array
-        As stored: codes for categories.
+    number : int
+        Id of the line.
+    line : EditedLine
+        As it is now.
+    rows : (k,) int64
+        The vertices, counted from its beginning.
+    at : (k,) int64 or slice
+        Which they are among all vertices that were given.
     """
 
-    object_id: int
-    positions: NDArray[np.float64]
-    attributes: Mapping[str, NDArray[Any]]
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _MetLine:
-    """A line as stored, None where it holds nothing, with what was known of the chunks that it passes."""
-
     number: int
-    line: EditedLine | None
-    bases: Mapping[ChunkKey, ChunkBase]
+    line: EditedLine
+    rows: NDArray[np.int64]
+    at: NDArray[np.int64] | slice
 
 
-class LineEditing(LinkEditing):
+class LineEditing(LineReading):
     """Changing the vertices of lines, and adding, deleting, splitting, joining and turning lines."""
-
-    _met: _MetLine | None = None
-
-    def find_lines(self, box: tuple[ArrayLike, ArrayLike] | None = None) -> NDArray[np.int64]:
-        """Ids of the lines, (n,) ascending, that have a vertex in a box, as they are now, new ones included.
-
-        Parameters
-        ----------
-        box : (lo, hi), optional
-            Inclusive corners, each (D,), in world coordinates; all lines of the store by default.
-        """
-        self._need_lines("find_lines")
-        ndim = self.schema.ndim
-        lo, hi = as_box((np.full(ndim, -np.inf), np.full(ndim, np.inf)) if box is None else box, "box", ndim)
-        lo, hi = lo - self.schema.offset, hi - self.schema.offset
-
-        def find() -> NDArray[np.int64]:
-            reader = self._host.reader(0)
-            if box is None:
-                assert reader.objects is not None
-                return reader.objects.present_ids()
-            chunks = reader.layout.vertices.chunks
-            chunks = chunks[chunks_in_box(chunks, reader.layout.metadata.chunk_shape, lo, hi)]
-            found = read_vertices(reader, chunks)
-            assert found.objects is not None
-            assert reader.objects is not None
-            ids = distinct(found.objects[((found.positions >= lo) & (found.positions <= hi)).all(axis=1)])
-            return ids[np.isin(ids, reader.objects.ids)]  # those of no line are told by -1, which may be an id as well
-
-        stored = self._host.retry(find)
-        edited = self.edits.lines
-        kept = stored[~np.isin(stored, list(edited))]
-        is_in = [n for n, e in edited.items() if e and ((e.positions >= lo) & (e.positions <= hi)).all(axis=1).any()]
-        return np.union1d(kept, np.array(is_in, np.int64))
-
-    def line(self, object_id: int) -> Line:
-        """One line.
-
-        Raises
-        ------
-        MissingError
-            There is none of this id.
-        """
-        found = self._line(object_id)
-        return Line(int(object_id), found.positions + self.schema.offset, found.columns)
 
     @operation
     def set_line(self, object_id: int, positions: ArrayLike, attributes: Mapping[str, ArrayLike] | None = None) -> None:
@@ -124,8 +71,28 @@ class LineEditing(LinkEditing):
         given = dict(attributes or {})
         columns = self.schema.fit_columns(given, len(stored))
         if len(stored) == len(old.positions):
+            stored = self.schema.keep_unmoved(stored, positions, old.positions)
             columns |= {name: values for name, values in old.columns.items() if name not in given}
         self._put_lines({int(object_id): EditedLine(stored, columns)})
+
+    @operation
+    def set_lines(self, lines: Polylines) -> None:
+        """Give several lines another geometry, each that of the piece with its id; as :meth:`set_line` one by one."""
+        ids, stored, bounds = self._fit_lines(lines)
+        if ids is None:
+            raise InvalidInputError("set_lines takes pieces with object_ids, the lines that they shall be")
+        old = self._lines(self._existing(ids).tolist())
+        if len(old) < len(ids):
+            raise InvalidInputError(f"{len(ids)} pieces for {len(old)} lines; give each line one")
+        columns = self._fit_columns_of(lines, len(stored))
+        new = {}
+        for number, (a, b) in zip(ids.tolist(), bounds, strict=True):
+            own = {name: values[a:b] for name, values in columns.items()}
+            if b - a == len(old[number].positions):
+                own |= {name: values for name, values in old[number].columns.items() if name not in lines.attributes}
+                stored[a:b] = self.schema.keep_unmoved(stored[a:b], lines.positions[a:b], old[number].positions)
+            new[number] = EditedLine(stored[a:b], own)
+        self._put_lines(new)
 
     @operation
     def add_line(
@@ -136,70 +103,124 @@ class LineEditing(LinkEditing):
     ) -> int:
         """Make a new line of (n, D) positions in world coordinates; its object id comes back."""
         self._need_lines("add_line")
-        number = self._free_id() if object_id is None else int(self._fit_ids(object_id, 1)[0])
-        if self._is_object(number):
-            raise InvalidInputError(f"there is an object {number} already")
         stored = self._fit_line(positions)
+        number = self._free_id() if object_id is None else int(self._fit_ids(object_id, 1)[0])
+        if object_id is not None and self._is_object(number):
+            raise InvalidInputError(f"there is an object {number} already")
         self._put_lines({number: EditedLine(stored, self.schema.fit_columns(attributes, len(stored)))})
         return number
 
     @operation
-    def move_line_vertices(self, object_id: int, rows: ArrayLike, positions: ArrayLike) -> None:
-        """Put vertices of a line, counted from its beginning, at other positions (n, D) in world coordinates."""
-        line = self._line(object_id)
-        at = self._fit_rows(rows, len(line.positions) - 1)
+    def add_lines(self, lines: Polylines) -> NDArray[np.int64]:
+        """Make a new line of each piece of a batch in world coordinates; their object ids come back, (n,).
+
+        They get the batch's `object_ids`, or the next free ones where it has none.
+        """
+        self._need_lines("add_lines")
+        ids, stored, bounds = self._fit_lines(lines)
+        if ids is None:
+            ids = self._free_ids(len(bounds))
+        else:
+            ids = self._fit_ids(ids, len(bounds))
+            is_taken = self._are_known(ids) | np.isin(ids, list(self.edits.new_objects))
+            if is_taken.any():
+                raise InvalidInputError(f"there is an object {ids[is_taken][0]} already")
+            if len(distinct(ids)) < len(ids):
+                raise InvalidInputError("an object id is given to several of the lines")
+        columns = self._fit_columns_of(lines, len(stored))
+        self._put_lines(
+            {
+                number: EditedLine(stored[a:b], {name: values[a:b] for name, values in columns.items()})
+                for number, (a, b) in zip(ids.tolist(), bounds, strict=True)
+            }
+        )
+        return ids
+
+    @operation
+    def move_line_vertices(self, object_id: ArrayLike, rows: ArrayLike, positions: ArrayLike) -> None:
+        """Put vertices of a line, or of several, at other positions.
+
+        Parameters
+        ----------
+        object_id : int or (n,) ints
+            The line of all vertices, or of each.
+        rows : (n,) ints
+            The vertices, each counted from the beginning of its line.
+        positions : (n, D)
+            World coordinates.
+        """
+        picked, count = self._pick(object_id, rows)
         stored = self.schema.stored_positions(positions)
-        if len(stored) != len(at):
-            raise InvalidInputError(f"{len(stored)} positions for {len(at)} vertices")
-        self._put_lines({int(object_id): set_line_rows(line, at, stored, {})})
+        if len(stored) != count:
+            raise InvalidInputError(f"{len(stored)} positions for {count} vertices")
+        world = np.asarray(positions, np.float64).reshape(stored.shape)
+        new = {}
+        for p in picked:
+            where = self.schema.keep_unmoved(stored[p.at], world[p.at], p.line.positions[p.rows])
+            new[p.number] = set_line_rows(p.line, p.rows, where, {})
+        self._put_lines(new)
 
     @operation
     def set_line_attributes(
-        self, object_id: int, values: Mapping[str, ArrayLike], rows: ArrayLike | None = None
+        self, object_id: ArrayLike, values: Mapping[str, ArrayLike], rows: ArrayLike | None = None
     ) -> None:
-        """Set attributes of vertices of a line, of all by default; one value stands for all."""
-        line = self._line(object_id)
-        count = len(line.positions)
-        at = np.arange(count) if rows is None else self._fit_rows(rows, count - 1)
-        columns = {name: self.schema.fit_column(name, given, len(at)) for name, given in values.items()}
-        self._put_lines({int(object_id): set_line_rows(line, at, None, columns)})
+        """Set attributes of vertices of a line, or of several; one value stands for all.
+
+        Parameters
+        ----------
+        object_id : int or (n,) ints
+            The line of all vertices, or of each; without `rows` the lines of which all vertices are set, one after the
+            other.
+        values : mapping of str to (n,) or (n, C)
+        rows : (n,) ints, optional
+        """
+        picked, count = self._pick(object_id, rows)
+        columns = {name: self.schema.fit_column(name, given, count) for name, given in values.items()}
+        self._put_lines(
+            {p.number: set_line_rows(p.line, p.rows, None, {n: c[p.at] for n, c in columns.items()}) for p in picked}
+        )
 
     @operation
     def insert_line_vertices(
         self,
-        object_id: int,
+        object_id: ArrayLike,
         before: ArrayLike,
         positions: ArrayLike,
         attributes: Mapping[str, ArrayLike] | None = None,
     ) -> None:
-        """Add vertices to a line, each before vertex `before` (n,); the number of vertices stands for the end.
+        """Add vertices to a line, or each to the one given, before vertex `before` (n,) as they are counted now.
 
-        Attributes that are not named are interpolated between the neighbours, or taken over from the one before where
-        they are categories, whole numbers or booleans.
+        The number of vertices of a line stands for its end. Attributes that are not named are interpolated between the
+        neighbours, or taken over from the one before where they are categories, whole numbers or booleans.
         """
         if self.schema.kind == names.LINE:
             raise UnsupportedError("a line of this store has two vertices; there is none to add")
-        line = self._line(object_id)
-        at = self._fit_rows(before, len(line.positions))
+        picked, count = self._pick(object_id, before, beyond=1)
         stored = self.schema.stored_positions(positions)
-        if len(stored) != len(at):
-            raise InvalidInputError(f"{len(stored)} positions for {len(at)} vertices")
-        given = dict(attributes or {})
-        columns = {
-            name: self.schema.fit_column(name, given.pop(name), len(at)) if name in given else _between(line, at, m)
-            for name, m in self.schema.columns.items()
-        }
-        for name in given:  # what is left names nothing
-            self.schema.fit_column(name, 0, 0)
-        self._put_lines({int(object_id): insert_rows(line, at, stored, columns)})
+        if len(stored) != count:
+            raise InvalidInputError(f"{len(stored)} positions for {count} vertices")
+        given = {name: self.schema.fit_column(name, values, count) for name, values in (attributes or {}).items()}
+        new = {}
+        for p in picked:
+            columns = {
+                name: given[name][p.at] if name in given else _between(p.line, p.rows, metadata)
+                for name, metadata in self.schema.columns.items()
+            }
+            new[p.number] = insert_rows(p.line, p.rows, stored[p.at], columns)
+        self._put_lines(new)
 
     @operation
-    def delete_line_vertices(self, object_id: int, rows: ArrayLike) -> None:
-        """Delete vertices of a line: their neighbours are joined. A line of fewer than two is deleted."""
-        line = self._line(object_id)
-        kept = np.ones(len(line.positions), bool)
-        kept[self._fit_rows(rows, len(line.positions) - 1)] = False
-        self._put_lines({int(object_id): keep_rows(line, kept) if kept.sum() >= 2 else None})
+    def delete_line_vertices(self, object_id: ArrayLike, rows: ArrayLike) -> None:
+        """Delete vertices of a line, or each of the one given: their neighbours are joined.
+
+        A line of fewer than two is deleted.
+        """
+        new: dict[int, EditedLine | None] = {}
+        for p in self._pick(object_id, rows)[0]:
+            kept = np.ones(len(p.line.positions), bool)
+            kept[p.rows] = False
+            new[p.number] = keep_rows(p.line, kept) if kept.sum() >= 2 else None
+        self._put_lines(new)
 
     @operation
     def split_line(self, object_id: int, row: int) -> int:
@@ -208,7 +229,7 @@ class LineEditing(LinkEditing):
         The second part is a new object with the attributes and groups of the line.
         """
         line = self._line(object_id)
-        at = int(self._fit_rows([row], len(line.positions) - 1)[0])
+        at = int(as_array([row], "the vertex", np.int64, (1,))[0])
         if not 0 < at < len(line.positions) - 1:
             raise InvalidInputError(f"a line is split at one of its inner vertices, 1 to {len(line.positions) - 2}")
         new = self._free_id()
@@ -225,14 +246,16 @@ class LineEditing(LinkEditing):
             raise InvalidInputError("joining takes two lines or more")
         if self.schema.kind == names.LINE:
             raise UnsupportedError("a line of this store has two vertices; two lines cannot become one")
-        joined = join_ends([self._line(number) for number in wanted])
+        joined = join_ends(list(self._lines(wanted).values()))
         self._put_lines({wanted[0]: joined, **dict.fromkeys(wanted[1:])}, tie_lines(self.edits, wanted))
         return int(wanted[0])
 
     @operation
-    def reverse_line(self, object_id: int) -> None:
-        """Have a line begin at its other end."""
-        self._put_lines({int(object_id): reverse_line(self._line(object_id))})
+    def reverse_line(self, object_id: ArrayLike) -> None:
+        """Have a line, or several, begin at their other ends."""
+        self._need_lines("reverse_line")
+        lines = self._lines(self._existing(object_id).tolist())
+        self._put_lines({number: reverse_line(line) for number, line in lines.items()})
 
     @operation
     def delete_objects(self, ids: int | ArrayLike) -> None:
@@ -265,77 +288,89 @@ class LineEditing(LinkEditing):
         self._put_lines({int(old): None, number: line}, edits)
         return number
 
-    def _line(self, object_id: int) -> EditedLine:
-        """A line as it is now, in stored coordinates."""
+    def _pick(self, object_id: ArrayLike, rows: ArrayLike | None, *, beyond: int = 0) -> tuple[list[_Picked], int]:
+        """Vertices by line, and how many they are: (n,) rows of one line, or each of the one given.
+
+        Without rows all vertices of lines; with `beyond` rows may lie so far behind the last.
+        """
+        if rows is None:
+            lines = self._lines(self._existing(object_id).tolist()) if np.ndim(object_id) else self._only(object_id)
+            bounds = pairwise(offsets_of([len(line.positions) for line in lines.values()]).tolist())
+            return [
+                _Picked(number, line, np.arange(b - a), slice(a, b))
+                for (number, line), (a, b) in zip(lines.items(), bounds, strict=True)
+            ], sum(len(line.positions) for line in lines.values())
+        given = np.asarray(rows)
+        at = as_array(given if given.ndim else given[None], "vertices of the line", np.int64, (None,))
+        if not np.ndim(object_id):
+            ((number, line),) = self._only(object_id).items()
+            _check_rows(at, len(line.positions) - 1 + beyond)
+            return [_Picked(number, line, at, slice(None))], len(at)
         self._need_lines("a line")
-        number = int(self._existing(object_id)[0])
-        if number in self.edits.lines:
-            found = self.edits.lines[number]
-            if found is None:
-                raise InvalidInputError(f"line {number} was deleted")
-            return found
-        found = self._meet(number).line
-        if found is None:
-            raise InvalidInputError(f"line {number} holds nothing")
-        return found
+        ids = as_array(object_id, "object_ids", np.int64, (len(at),))
+        lines = self._lines(self._existing(distinct(ids)).tolist())
+        order = np.argsort(ids, kind="stable")
+        bounds = pairwise([*np.searchsorted(ids[order], list(lines)).tolist(), len(ids)])
+        picked = []
+        for (number, line), (a, b) in zip(lines.items(), bounds, strict=True):
+            _check_rows(own := at[order[a:b]], len(line.positions) - 1 + beyond)
+            picked.append(_Picked(number, line, own, order[a:b]))
+        return picked, len(at)
 
-    def _meet(self, number: int) -> _MetLine:
-        """A stored line; the one that was met last is not read again while its chunks were not looked at anew."""
-        met, known = self._met, self._known
-        if met is not None and met.number == number and all(known.get(key) is b for key, b in met.bases.items()):
-            return met
-        chunks = self._rely_on_line(number)
-        line = self._host.retry(lambda: stored_line(self._host.reader(0), number))
-        met = _MetLine(number, line, {key: self._known[key] for key in chunks})
-        self._met = met if chunks else None
-        return met
-
-    def _rely_on_line(self, number: int) -> set[ChunkKey]:
-        """Take the digests of the chunks that a stored line passes, and name them."""
-
-        def find() -> NDArray[np.int64]:
-            objects = self._host.reader(0).objects
-            assert objects is not None
-            return sort_chunks(objects.manifests(objects.rows_of(number)).chunks)
-
-        chunks = self._host.retry(find)
-        self.prepare(chunks)
-        return {tuple(key) for key in chunks.tolist()}
+    def _only(self, object_id: ArrayLike) -> dict[int, EditedLine]:
+        number = object_id if type(object_id) is int else int(as_object_ids(np.asarray(object_id))[0])
+        return {number: self._line(number)}
 
     def _put_lines(self, lines: Mapping[int, EditedLine | None], edits: Edits | None = None) -> None:
         """Go on to edits with these lines."""
         edits = self.edits if edits is None else edits
-        ids = np.array(sorted(lines), np.int64)
-        is_known = self._are_known(ids)
-        named: set[ChunkKey] = set()
-        line_bases = dict(edits.line_bases)
-        for number in ids[is_known].tolist():
-            if number not in line_bases:
-                met = self._meet(number)
-                named |= met.bases.keys()
-                line_bases[number] = b"" if met.line is None else digest_line(met.line)
-        edits = replace(edits, line_bases=line_bases)
-        fresh = frozenset(ids[~is_known].tolist())
+        untold = [number for number in lines if number not in edits.line_bases]
+        strangers = [number for number in untold if number not in self._met and number not in edits.new_objects]
+        is_known = self._are_known(np.array(strangers, np.int64)) if strangers else ()
+        fresh = {number for number, known in zip(strangers, is_known, strict=True) if not known}
+        fresh |= edits.new_objects.intersection(untold)
+        met = self._meet([number for number in untold if number not in fresh])
+        if met:
+            digests = {number: b"" if m.line is None else digest_line(m.line) for number, m in met.items()}
+            edits = replace(edits, line_bases={**edits.line_bases, **digests})
+        named = {key for m in met.values() for key in m.bases}
         gone = frozenset(number for number in fresh if lines[number] is None)
-        self._do_relying(forget_objects(set_lines(edits, lines, fresh - gone), gone), named)
+        self._do_relying(forget_objects(set_lines(edits, lines, frozenset(fresh) - gone), gone), named)
+
+    def _fit_lines(
+        self, lines: Polylines
+    ) -> tuple[NDArray[np.int64] | None, NDArray[np.float64], list[tuple[int, int]]]:
+        """Ids of the lines of a batch, if it tells them, their positions as stored, and the bounds of each line."""
+        self._need_lines("a batch of lines")
+        if not isinstance(lines, Polylines):
+            expected = batch_type(self.schema.kind).__name__
+            raise InvalidInputError(f"{type(lines).__name__} given, expected zvview.{expected}")
+        if len(lines.bridges):
+            raise InvalidInputError("the pieces of the batch are parts of lines, joined by bridges; give whole lines")
+        counts = np.diff(lines.offsets)
+        if len(bad := counts[(counts < 2) | ((counts != 2) & (self.schema.kind == names.LINE))]):
+            raise self._wrong_length(int(bad[0]))
+        stored = self.schema.stored_positions(lines.positions[: lines.offsets[-1]])
+        return lines.object_ids, stored, list(pairwise(lines.offsets.tolist()))
+
+    def _fit_columns_of(self, lines: Polylines, count: int) -> dict[str, NDArray[Any]]:
+        """All attributes of the vertices of a batch; categories by their labels, since its codes are its own."""
+        return self.schema.fit_columns({name: lines.labels(name)[:count] for name in lines.attributes}, count)
 
     def _fit_line(self, positions: ArrayLike) -> NDArray[np.float64]:
         stored = self.schema.stored_positions(positions)
         if len(stored) < 2 or (self.schema.kind == names.LINE and len(stored) != 2):
-            expected = "two" if self.schema.kind == names.LINE else "two or more"
-            raise InvalidInputError(f"a line of {len(stored)} vertices, expected {expected}")
+            raise self._wrong_length(len(stored))
         return stored
 
-    def _fit_rows(self, rows: ArrayLike, most: int) -> NDArray[np.int64]:
-        given = np.asarray(rows)
-        at = as_array(given if given.ndim else given[None], "vertices of the line", np.int64, (None,))
-        if len(at) and (at.min() < 0 or at.max() > most):
-            raise InvalidInputError(f"vertices {at.min()} to {at.max()} of a line, expected 0 to {most}")
-        return at
+    def _wrong_length(self, count: int) -> InvalidInputError:
+        expected = "two" if self.schema.kind == names.LINE else "two or more"
+        return InvalidInputError(f"a line of {count} vertices, expected {expected}")
 
-    def _need_lines(self, what: str) -> None:
-        if not self.schema.is_lines:
-            raise UnsupportedError(f"{what} is for lines, and {self._host.place} is {self.schema.kind}")
+
+def _check_rows(rows: NDArray[np.int64], most: int) -> None:
+    if len(rows) and (rows.min() < 0 or rows.max() > most):
+        raise InvalidInputError(f"vertices {rows.min()} to {rows.max()} of a line, expected 0 to {most}")
 
 
 def _between(line: EditedLine, before: NDArray[np.int64], metadata: AttributeMetadata) -> NDArray[Any]:

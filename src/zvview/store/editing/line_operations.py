@@ -24,10 +24,11 @@ def set_lines(edits: Edits, lines: Mapping[int, EditedLine | None], fresh: froze
     fresh : frozenset of int
         Ids among them that the store does not have.
     """
-    known = edits.new_objects | fresh
+    known = edits.new_objects | fresh if fresh else edits.new_objects
     changed = {**edits.lines, **lines}
-    kept = {number: line for number, line in changed.items() if line is not None or number not in known}
-    return replace(edits, lines=kept, new_objects=known)
+    for number in [number for number, line in lines.items() if line is None and number in known]:
+        del changed[number]
+    return replace(edits, lines=changed, new_objects=known)
 
 
 def tie_lines(edits: Edits, ids: Collection[int]) -> Edits:

@@ -9,13 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from zvview.errors import InvalidInputError, UnsupportedError
 from zvview.format import names
+from zvview.format.grid import ChunkTable, sort_chunks
 from zvview.store.editing.edits import Edits, VertexRefs
 from zvview.store.editing.identity import find_refs, join_refs, pair_refs, take_refs
 from zvview.store.editing.link_operations import add_links, remove_links
 from zvview.store.editing.object_editing import ObjectEditing
 from zvview.store.editing.object_operations import forget_objects
 from zvview.store.editing.selection import Selection
-from zvview.store.editing.state import as_refs, operation
+from zvview.store.editing.state import operation, stored_chunks
 from zvview.store.editing.vertex_operations import reassign_vertices
 from zvview.store.editing.vertices import Vertices
 
@@ -37,7 +38,7 @@ class LinkEditing(ObjectEditing):
         In a skeleton one node is joined to one of another tree: it becomes the child, its tree hangs on it from now on
         and becomes part of the other's object.
         """
-        first, second = as_refs(one), as_refs(other)
+        first, second = self._refs_of(one), self._refs_of(other)
         self._need_kind("connect", names.GRAPH, names.SKELETON)
         if len(first) != len(second):
             raise InvalidInputError(f"{len(first)} vertices cannot be joined with {len(second)}")
@@ -45,8 +46,9 @@ class LinkEditing(ObjectEditing):
         if self.schema.kind == names.SKELETON:
             self._hang(first, second, columns, is_rerooted=True)
             return
-        self._need_there(join_refs([first, second]))
-        self._do(add_links(self.edits, pair_refs(first, second), columns, 2))
+        ends = pair_refs(first, second)
+        self._need_new(ends)
+        self._do(add_links(self.edits, ends, columns, 2))
 
     @operation
     def set_parent(self, node: VertexRefs | Selection, parent: VertexRefs | Selection) -> None:
@@ -58,7 +60,7 @@ class LinkEditing(ObjectEditing):
             Not one node each, or the parent lies below the node.
         """
         self._need_kind("set_parent", names.SKELETON)
-        self._hang(as_refs(node), as_refs(parent), self.schema.fit_link_columns(None, 1), is_rerooted=False)
+        self._hang(self._refs_of(node), self._refs_of(parent), self.schema.fit_link_columns(None, 1), is_rerooted=False)
 
     @operation
     def cut(self, one: VertexRefs | Selection, other: VertexRefs | Selection | None = None) -> int | None:
@@ -67,16 +69,16 @@ class LinkEditing(ObjectEditing):
         The part of a skeleton that is cut off becomes a new object, whose id comes back.
         """
         self._need_kind("cut", names.GRAPH, names.SKELETON)
-        first = as_refs(one)
+        first = self._refs_of(one)
         if self.schema.kind == names.GRAPH:
-            second = as_refs(VertexRefs(first.chunks[:0], first.rows[:0]) if other is None else other)
+            second = self._refs_of(VertexRefs(first.chunks[:0], first.rows[:0]) if other is None else other)
             if len(first) != len(second):
                 raise InvalidInputError(f"{len(first)} vertices and {len(second)}: an edge has two ends")
             self._do(remove_links(self.edits, pair_refs(first, second), 2))
             return None
         tree, node, parent = self._tree_of(first)
         if other is not None:
-            end = int(find_refs(tree.refs, self._one(as_refs(other), "other end"))[0])
+            end = int(find_refs(tree.refs, self._one(self._refs_of(other), "other end"))[0])
             if end < 0 or (parent[node] != end and parent[end] != node):
                 raise InvalidInputError("no edge joins these nodes")
             node = node if parent[node] == end else end
@@ -93,7 +95,7 @@ class LinkEditing(ObjectEditing):
     ) -> VertexRefs:
         """Add nodes, (n, D) in world coordinates, one after the other, the first on `parent`; their names come back."""
         self._need_kind("add_branch", names.GRAPH, names.SKELETON)
-        root = self._one(as_refs(parent), "parent")
+        root = self._one(self._refs_of(parent), "parent")
         owner = None
         if self.schema.has_objects:
             found = self.look_up(root)
@@ -105,14 +107,14 @@ class LinkEditing(ObjectEditing):
         edits, refs = self._with_vertices(self.edits, positions, attributes, owner)
         above = join_refs([root, take_refs(refs, np.arange(len(refs) - 1))])
         self._do(add_links(edits, pair_refs(refs, above), self.schema.fit_link_columns(None, len(refs)), 2))
-        return refs
+        return self._named(refs)
 
     @operation
     def add_faces(self, corners: VertexRefs | Selection, attributes: Mapping[str, ArrayLike] | None = None) -> None:
         """Add faces to a mesh: their corners in winding order, one face after the other."""
         self._need_kind("add_faces", names.MESH)
         ends = self._whole_faces(corners)
-        self._need_there(ends)
+        self._need_new(ends)
         columns = self.schema.fit_link_columns(attributes, len(ends) // self.schema.link_width)
         self._do(add_links(self.edits, ends, columns, self.schema.link_width))
 
@@ -150,9 +152,10 @@ class LinkEditing(ObjectEditing):
             raise InvalidInputError("a node of a skeleton has one parent")
         if self.schema.kind == names.SKELETON and _has_cycle(rows, len(refs)):
             raise InvalidInputError("these links run in a cycle: a skeleton has none")
+        _refuse_doubled(rows, rows[:0])
         columns = self.schema.fit_link_columns(None, len(rows))
         self._do(add_links(edits, take_refs(refs, rows.reshape(-1)), columns, self.schema.link_width))
-        return refs
+        return self._named(refs)
 
     def _hang(
         self, child: VertexRefs, parent: VertexRefs, columns: Mapping[str, NDArray[np.generic]], *, is_rerooted: bool
@@ -222,10 +225,13 @@ class LinkEditing(ObjectEditing):
         parent[tree.links[:, 0]] = tree.links[:, 1]
         return tree, int(find_refs(tree.refs, one)[0]), parent
 
-    def _need_there(self, refs: VertexRefs) -> None:
-        """Refuse to link vertices that were deleted, or that there never were."""
-        if (missing := len(refs) - len(self.look_up(refs))) > 0:
-            raise InvalidInputError(f"{missing} of the {len(refs)} vertices to link are not there")
+    def _need_new(self, ends: VertexRefs) -> None:
+        """Refuse links of vertices that were deleted, or that there never were, and links that there are."""
+        around = self._read(stored_chunks(ends))
+        rows = find_refs(around.refs, ends)
+        if missing := int((rows < 0).sum()):
+            raise InvalidInputError(f"{missing} of the {len(ends)} vertices to link are not there")
+        _refuse_doubled(rows.reshape(-1, self.schema.link_width), around.links)
 
     def _one(self, refs: VertexRefs, what: str) -> VertexRefs:
         if len(refs) != 1:
@@ -233,7 +239,7 @@ class LinkEditing(ObjectEditing):
         return refs
 
     def _whole_faces(self, corners: VertexRefs | Selection) -> VertexRefs:
-        refs, width = as_refs(corners), self.schema.link_width
+        refs, width = self._refs_of(corners), self.schema.link_width
         if len(refs) % width:
             raise InvalidInputError(f"{len(refs)} corners are no whole number of faces of {width}")
         return refs
@@ -241,6 +247,16 @@ class LinkEditing(ObjectEditing):
     def _need_kind(self, what: str, *kinds: str) -> None:
         if self.schema.kind not in kinds:
             raise UnsupportedError(f"{what} is for {' and '.join(kinds)}, and {self._host.place} is {self.schema.kind}")
+
+
+def _refuse_doubled(links: NDArray[np.int64], known: NDArray[np.int64]) -> None:
+    """Raise where links (m, L) name a vertex twice, or are there already: among the `known` ones, or before."""
+    ends = np.sort(links, axis=1)
+    if same := int((ends[:, 1:] == ends[:, :-1]).any(axis=1).sum()):
+        raise InvalidInputError(f"{same} of the {len(links)} links name a vertex twice")
+    is_known = ChunkTable.of(sort_chunks(np.sort(known, axis=1))).find(ends) >= 0
+    if doubled := int(is_known.sum()) + len(ends) - len(sort_chunks(ends)):
+        raise InvalidInputError(f"{doubled} of the {len(links)} links are there already")
 
 
 def _has_cycle(links: NDArray[np.int64], n: int) -> bool:

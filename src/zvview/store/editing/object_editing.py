@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zvview.errors import InvalidInputError, MissingError
+from zvview.format import names
 from zvview.format.attributes import AttributeMetadata
 from zvview.geometry.arguments import to_array
 from zvview.store.editing.edits import Edits, VertexRefs
@@ -17,18 +18,22 @@ from zvview.store.editing.link_operations import drop_links_of, remove_links
 from zvview.store.editing.object_operations import forget_objects, regroup, set_object_attribute
 from zvview.store.editing.schema import fit_values
 from zvview.store.editing.selection import Selection
-from zvview.store.editing.state import as_refs, operation
+from zvview.store.editing.state import operation
 from zvview.store.editing.vertex_editing import VertexEditing
 from zvview.store.editing.vertex_operations import delete_vertices, reassign_vertices
 from zvview.store.editing.vertices import Vertices
-from zvview.store.layout import Groups
+from zvview.store.plain_arrays import native_dtype
 from zvview.store.reading.object_table import as_object_ids
+from zvview.store.reading.reader import LevelReader
+from zvview.store.stored_groups import StoredGroups
 
 __all__ = ["ObjectEditing"]
 
 
 class ObjectEditing(VertexEditing):
     """Deleting, joining, splitting and relabelling objects, their attributes and groups."""
+
+    _grouped: tuple[LevelReader, StoredGroups | None] | None = None
 
     @operation
     def delete_objects(self, ids: int | ArrayLike) -> None:
@@ -77,7 +82,7 @@ class ObjectEditing(VertexEditing):
         """
         self._refuse_lines("split_line")
         self._need_objects()
-        refs = as_refs(vertices)
+        refs = self._refs_of(vertices)
         found = self._read(self._chunks_around(refs))
         assert found.objects is not None
         at = find_refs(found.refs, refs)
@@ -128,7 +133,9 @@ class ObjectEditing(VertexEditing):
         wanted = given[np.sort(np.unique(given, return_index=True)[1])]
         is_there = self._are_known(wanted) | np.isin(wanted, list(self.edits.new_objects))
         if not is_there.all():
-            raise MissingError("object", int(wanted[~is_there][0]), self._ids[:21].tolist())
+            assert self._objects is not None
+            some = self._objects.known.at(np.arange(min(len(self._objects), 21)))
+            raise MissingError("object", int(wanted[~is_there][0]), some.tolist())
         return wanted
 
     def _is_object(self, number: int) -> bool:
@@ -147,8 +154,8 @@ class ObjectEditing(VertexEditing):
             value = self._object_value(edits, name, old)
             if value is not None:
                 edits = set_object_attribute(edits, name, [new], value[None])
-        groups = self._groups()
-        for number, members in enumerate(() if groups is None else groups.members):
+        groups = self._read_groups()
+        for number, members in enumerate(groups):
             entry = edits.groups.get(number)
             is_member = old in members if entry is None or old not in entry.removed else False
             if is_member or (entry is not None and old in entry.added):
@@ -173,9 +180,11 @@ class ObjectEditing(VertexEditing):
         known = layout.attribute_names("object_attributes")
         if name not in known:
             raise MissingError("object attribute", name, known)
+        document = self._host.reader(0).hierarchy.document(f"{layout.path}/{names.OBJECT_ATTRIBUTES}/{name}") or {}
+        dtype, shape = native_dtype(document.get("data_type")), document.get("shape")
+        if dtype is not None and isinstance(shape, list):  # which tells as much as reading all values
+            return fit_values(AttributeMetadata(name, dtype, tuple(shape[1:])), given, n)
         values, _ = layout.object_attribute(name)
-        if values.dtype.kind in "biuf":
-            return fit_values(AttributeMetadata(name, values.dtype, values.shape[1:]), given, n)
         texts = np.broadcast_to(to_array(given, f"object attribute {name!r}"), (n,))
         if texts.dtype.kind not in "OUT" or not all(isinstance(text, str) for text in texts.tolist()):
             raise InvalidInputError(f"object attribute {name!r} holds text")
@@ -184,20 +193,31 @@ class ObjectEditing(VertexEditing):
             raise InvalidInputError(f"object attribute {name!r} has room for {room} characters, not for {longest}")
         return np.asarray(texts, values.dtype)
 
-    def _groups(self) -> Groups | None:
-        return self._host.retry(lambda: self._host.reader(0).layout.groups())
+    def _groups(self) -> StoredGroups | None:
+        """Groups as stored; what was read of them is kept while the store is the same."""
+        reader = self._host.reader(0)
+        if self._grouped is None or self._grouped[0] is not reader:
+            self._grouped = reader, reader.layout.stored_groups()
+        return self._grouped[1]
+
+    def _read_groups(self, number: int | None = None) -> tuple[NDArray[np.int64], ...]:
+        """Members of a group as stored, or of all."""
+
+        def read() -> tuple[NDArray[np.int64], ...]:
+            groups = self._groups()
+            return () if groups is None else groups.read(None if number is None else np.array([number]))
+
+        return self._host.retry(read)
 
     def _group(self, group: int | str) -> int:
-        groups = self._groups()
+        groups = self._host.retry(self._groups)
         if groups is None:
             raise MissingError("group", group)
-        groups.members_of([group])  # refuses what is none
-        return groups.names.index(group) if isinstance(group, str) else int(group)
+        return groups.number_of(group)
 
     def _regrouped(self, edits: Edits, group: int, ids: NDArray[np.int64], *, belong: bool) -> Edits:
-        groups = self._groups()
-        assert groups is not None
-        return regroup(edits, group, ids, groups.members[group], belong=belong)
+        (members,) = self._read_groups(group)
+        return regroup(edits, group, ids, members, belong=belong)
 
     def _without_links_across(self, edits: Edits, found: Vertices, chosen: NDArray[np.bool_]) -> Edits:
         """Without links that join chosen vertices with others."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zvview.format.sequences import distinct, is_among
 from zvview.store.editing.edits import Edits, GroupEdits
 
 __all__ = ["forget_objects", "regroup", "set_object_attribute"]
@@ -37,7 +38,7 @@ def regroup(edits: Edits, group: int, ids: NDArray[np.int64], members: NDArray[n
     known = edits.groups.get(group)
     none = np.empty(0, np.int64)
     added, removed = (none, none) if known is None else (known.added, known.removed)
-    is_member = np.isin(ids, members)
+    is_member = np.isin(ids, members[is_among(members, distinct(ids))])
     if belong:
         added, removed = np.union1d(added, ids[~is_member]), np.setdiff1d(removed, ids)
     else:

@@ -17,16 +17,16 @@ from zvview.store.editing.touched import Touched
 from zvview.store.index import IndexedLevel
 from zvview.store.level import Level
 from zvview.store.patching.cell_patch import grid_of
-from zvview.store.patching.chunk_objects import find_pieces
+from zvview.store.patching.chunk_objects import OwnedPieces, find_pieces
 from zvview.store.patching.columns import describe_columns
 from zvview.store.patching.level_patch import LevelPatch
 from zvview.store.patching.line_pieces import LinePieces
-from zvview.store.patching.line_splice import keep_places, splice_lines
+from zvview.store.patching.line_splice import splice_lines
 from zvview.store.patching.nodes import read_nodes
 from zvview.store.patching.object_tables import ChangedObjects, ObjectTables
 from zvview.store.patching.overlay import Overlay
 from zvview.store.patching.replacement import Replacement
-from zvview.store.reading.outline import read_outline
+from zvview.store.reading.piece_buffer import PieceBuffer
 from zvview.store.reading.reader import LevelReader
 from zvview.store.store import Store
 from zvview.store.writing.intake import Intake
@@ -83,14 +83,13 @@ class _LineCommit:
         deleted = np.array([number for number in ids.tolist() if edits.lines[number] is None], np.int64)
         gone = distinct(pieces.owners[is_among(pieces.owners, deleted)])
         dirty = [pieces.chunks[is_among(pieces.owners, gone)]]
-        dirty += [pieces.compare(run, by_beginning=False).chunks for run in runs]
+        buffer = pieces.read_around(runs)
+        dirty += [pieces.compare(run, buffer).chunks for run in runs]
         chunks = sort_chunks(np.concatenate(dirty))
-        held = find_pieces(self._reader, chunks).objects
-        around = LinePieces.of(level, distinct(np.concatenate((ids, held))))
         there = chunks[ChunkTable.of(level.chunks).find(chunks) >= 0]
-        before = self._count_owned(around, there)
-        has_links = _has_links(self._reader)
-        replacement = splice_lines(around, chunks, runs, gone, keep_places, has_links=has_links)
+        held = find_pieces(self._reader, there)
+        before = self._count_owned(pieces, held, buffer, there)
+        replacement = splice_lines(pieces, held, buffer, chunks, runs, gone, has_links=_has_links(self._reader))
         after = sum(len(run.positions) for run in replacement.runs)
         return Touched(self._put(replacement, deleted, after - before), ids)
 
@@ -101,17 +100,16 @@ class _LineCommit:
             (text,) = format_chunk_keys(chunks[is_outside][:1])
             raise InvalidInputError(f"chunk {text} lies outside the grid of the store: let its grid grow first")
 
-    def _count_owned(self, pieces: LinePieces, chunks: Ints) -> int:
+    def _count_owned(self, pieces: LinePieces, held: OwnedPieces, buffer: PieceBuffer, chunks: Ints) -> int:
         """Vertices that some chunks hold. Refuses those of no line, or of several ones: they would be lost, or doubled.
 
         Raises
         ------
         UnsupportedError
         """
-        outline, _ = read_outline(self._reader, chunks)
-        inside = np.flatnonzero(ChunkTable.of(chunks).find(pieces.chunks) >= 0)
-        _, counts = pieces.find_rows(outline, inside)
-        total, owned = int(outline.offsets[-1]), int(counts.sum())
+        _, counts = pieces.locate(buffer, held.chunks, held.numbers)
+        rows = np.diff(buffer.offsets[buffer.first])
+        total, owned = int(rows[buffer.chunks.find(chunks)].sum()), int(counts.sum())
         if total != owned:
             raise UnsupportedError(
                 f"the chunks to be edited hold {total} vertices, their lines {owned}: some belong to no line, or to "
@@ -138,7 +136,10 @@ class _LineCommit:
             put_tables,
             keeps_empty=True,
         )
-        patch.put(replacement)
+        if len(replacement.chunks):
+            patch.put(replacement)
+        else:
+            patch.put_objects()
         put_level_document(self._overlay, put_documents(self._overlay, self._nodes, patch.nodes), grown)
         return patch.touched
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zvview.format import names
 from zvview.format.sequences import distinct
 from zvview.geometry.batches import Polylines
-from zvview.store.editing.bases import ChunkBase, read_bases
+from zvview.store.editing.bases import ChunkBase, match_marks, read_bases, vertex_marks
 from zvview.store.editing.edits import ChunkEdits, ChunkKey, EditedLine, Edits, GroupEdits, LinkEdits, VertexRefs
 from zvview.store.editing.identity import take_refs
+from zvview.store.editing.link_ends import describe_ends, find_ends
+from zvview.store.editing.link_trees import keep_parents, keep_trees
+from zvview.store.editing.vertex_operations import forget_emptied
 from zvview.store.reading.objects import read_objects
 from zvview.store.reading.reader import LevelReader, ReadOptions
 
-__all__ = ["Rebased", "digest_line", "rebase", "stored_line"]
+__all__ = ["Rebased", "digest_line", "rebase", "stored_line", "stored_lines"]
 
 T = TypeVar("T")
 
@@ -79,7 +84,7 @@ def rebase(edits: Edits, reader: LevelReader) -> tuple[Edits, Rebased]:
     changed = {key for key, base in now.items() if base.digest != edits.bases[key]}
     chunks, rows = _found_again(edits, now, changed)
     lost = sum(int((places < 0).sum()) for places in rows.values())
-    links, lost_links = _relinked(edits, rows, changed)
+    links, lost_links = _relinked(edits, rows, now, changed, is_tree=reader.kind == names.SKELETON)
     lost_ties = {edits.line_ties.get(n, n) for n in edits.lines if not _is_same_line(edits, n, reader)}
     lines = {n: line for n, line in edits.lines.items() if edits.line_ties.get(n, n) not in lost_ties}
     numbers = _renumbering(edits, reader)
@@ -100,7 +105,12 @@ def rebase(edits: Edits, reader: LevelReader) -> tuple[Edits, Rebased]:
         groups={number: _with_group_numbers(entry, numbers) for number, entry in kept.groups.items()},
         line_bases={number: digest for number, digest in edits.line_bases.items() if number in lines},
         line_ties={numbers.get(n, n): tie for n, tie in edits.line_ties.items() if n in lines},
+        ends={key: entry for key, entry in edits.ends.items() if key not in changed},
     )
+    if reader.kind == names.SKELETON:  # also where no chunk changed: rings close through chunks that no edit names
+        out, lost_here = keep_trees(out, reader)
+        lost_links += lost_here
+    out = describe_ends(forget_emptied(out, out.new_objects - out.lines.keys()), now.__getitem__)
     return out, Rebased(lost, lost_links, len(edits.lines) - len(lines), lost_objects, tuple(sorted(numbers.items())))
 
 
@@ -112,11 +122,28 @@ def stored_line(reader: LevelReader, number: int) -> EditedLine | None:
     MissingError
         There is no object of this id.
     """
+    return stored_lines(reader, np.array([number])).get(number)
+
+
+def stored_lines(reader: LevelReader, ids: NDArray[np.int64]) -> dict[int, EditedLine]:
+    """Lines as they are stored, in stored coordinates, by distinct ids; those are left out of which nothing is stored.
+
+    Raises
+    ------
+    MissingError
+        There is no object of an id.
+    """
     objects = reader.objects
     assert objects is not None
-    batch = read_objects(reader, objects.rows_of(number), ReadOptions())
-    assert isinstance(batch, Polylines)
-    return EditedLine(batch.positions.astype(np.float64), dict(batch.attributes)) if len(batch) >= 2 else None
+    batch = read_objects(reader, objects.rows_of(ids), ReadOptions())
+    assert isinstance(batch, Polylines) and batch.object_ids is not None
+    positions, columns = batch.positions.astype(np.float64), batch.attributes
+    bounds = pairwise(batch.offsets.tolist())
+    return {
+        number: EditedLine(positions[a:b], {name: values[a:b] for name, values in columns.items()})
+        for number, (a, b) in zip(batch.object_ids.tolist(), bounds, strict=True)
+        if b - a >= 2
+    }
 
 
 def digest_line(line: EditedLine) -> bytes:
@@ -143,31 +170,9 @@ def _found_again(
 
 def _match(entry: ChunkEdits, base: ChunkBase) -> NDArray[np.int64]:
     """Row of today of each edited vertex, or -1: of the same object at the same position, each taken once."""
-    out = np.full(len(entry.rows), -1, np.int64)
-    if entry.origins is None or not len(base.positions) or entry.origins.dtype != base.positions.dtype:
-        return out
-    wanted, there = _marks(entry.origins, entry.owners), _marks(base.positions, base.owners)
-    if wanted.dtype != there.dtype:
-        return out
-    _, numbers = np.unique(np.concatenate((wanted, there)), return_inverse=True)
-    own, theirs = numbers[: len(wanted)], numbers[len(wanted) :]
-    # the n-th of several vertices that are alike is taken for the n-th
-    order_own, order_theirs = np.argsort(own, kind="stable"), np.argsort(theirs, kind="stable")
-    sorted_own, sorted_theirs = own[order_own], theirs[order_theirs]
-    nth = np.arange(len(own)) - np.searchsorted(sorted_own, sorted_own)
-    at = np.searchsorted(sorted_theirs, sorted_own) + nth
-    is_there = at < np.searchsorted(sorted_theirs, sorted_own, side="right")
-    out[order_own[is_there]] = order_theirs[at[is_there]]
-    return out
-
-
-def _marks(positions: NDArray[np.floating], owners: NDArray[np.int64] | None) -> NDArray[np.void]:
-    """The bits of position and object of each vertex."""
-    parts = [np.ascontiguousarray(positions).view(np.uint8).reshape(len(positions), -1)]
-    if owners is not None:
-        parts.append(np.ascontiguousarray(owners).view(np.uint8).reshape(len(owners), -1))
-    joined = np.ascontiguousarray(np.concatenate(parts, axis=1))
-    return joined.view(f"V{joined.shape[1]}").ravel()
+    if entry.origins is None:
+        return np.full(len(entry.rows), -1, np.int64)
+    return match_marks(vertex_marks(entry.origins, entry.owners), vertex_marks(base.positions, base.owners))
 
 
 def _at_rows(entry: ChunkEdits, rows: NDArray[np.int64]) -> ChunkEdits:
@@ -188,14 +193,28 @@ def _at_rows(entry: ChunkEdits, rows: NDArray[np.int64]) -> ChunkEdits:
 
 
 def _relinked(
-    edits: Edits, rows: Mapping[ChunkKey, NDArray[np.int64]], changed: set[ChunkKey]
+    edits: Edits,
+    rows: Mapping[ChunkKey, NDArray[np.int64]],
+    now: Mapping[ChunkKey, ChunkBase],
+    changed: set[ChunkKey],
+    *,
+    is_tree: bool,
 ) -> tuple[LinkEdits | None, int]:
     """Links by the rows of today, without those of which an end is lost, and how many these are."""
     links = edits.links
     if links is None:
         return None, 0
-    removed, is_removed = _ends_today(links.removed, links.width, edits, rows, changed)
-    added, is_added = _ends_today(links.added, links.width, edits, rows, changed)
+    ends = {key: entry for key, entry in edits.ends.items() if key in changed}
+    found = find_ends(ends, now)
+    table = {key: [(ends[key].rows, found[key])] for key in ends}
+    for key, today in rows.items():
+        table.setdefault(key, []).append((edits.chunks[key].rows, today))
+    removed, is_removed = _ends_today(links.removed, links.width, table, changed)
+    added, is_added = _ends_today(links.added, links.width, table, changed)
+    if is_tree and not is_added.all():
+        is_still = keep_parents(links, is_added)
+        removed = take_refs(removed, np.repeat(is_still[is_removed], links.width))
+        is_removed &= is_still
     columns = {name: values[is_added] for name, values in links.columns.items()} if len(links.added) else {}
     lost = int((~is_removed).sum() + (~is_added).sum())
     kept = LinkEdits(removed, added, columns, links.width)
@@ -205,23 +224,26 @@ def _relinked(
 def _ends_today(
     refs: VertexRefs,
     width: int,
-    edits: Edits,
-    rows: Mapping[ChunkKey, NDArray[np.int64]],
+    table: Mapping[ChunkKey, Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]],
     changed: set[ChunkKey],
 ) -> tuple[VertexRefs, NDArray[np.bool_]]:
-    """Ends of those links that have all their ends today, and which ones these are."""
+    """Ends of those links that have all their ends today, and which ones these are.
+
+    `table` has rows of then, ascending, and of today, -1 for none; what comes later has the last word.
+    """
+    lost = np.iinfo(np.int64).min
     today = refs.rows.copy()
     for key in changed:
         here = np.flatnonzero((refs.chunks == key).all(axis=1) & (refs.rows >= 0))
         if not len(here):
             continue
-        today[here] = np.iinfo(np.int64).min
-        if key in rows:
-            known = edits.chunks[key].rows
-            at = np.minimum(np.searchsorted(known, refs.rows[here]), len(known) - 1)
-            is_found = (known[at] == refs.rows[here]) & (rows[key][at] >= 0)
-            today[here[is_found]] = rows[key][at[is_found]]
-    is_whole = np.asarray((today != np.iinfo(np.int64).min).reshape(-1, width).all(axis=1))
+        today[here] = lost
+        for then, now in table.get(key, ()):
+            at = np.minimum(np.searchsorted(then, refs.rows[here]), len(then) - 1)
+            if len(then):
+                is_known = then[at] == refs.rows[here]
+                today[here[is_known]] = np.where(now[at[is_known]] >= 0, now[at[is_known]], lost)
+    is_whole = np.asarray((today != lost).reshape(-1, width).all(axis=1))
     return take_refs(VertexRefs(refs.chunks, today), np.repeat(is_whole, width)), is_whole
 
 
@@ -229,7 +251,7 @@ def _is_same_line(edits: Edits, number: int, reader: LevelReader) -> bool:
     """Whether a line that was edited is what it was then; new ones are."""
     if number in edits.new_objects:
         return True
-    if reader.objects is None or number not in reader.objects.ids:
+    if reader.objects is None or not reader.objects.has(number):
         return False
     line = stored_line(reader, number)
     return line is not None and edits.line_bases.get(number) == digest_line(line)
@@ -239,20 +261,21 @@ def _renumbering(edits: Edits, reader: LevelReader) -> dict[int, int]:
     """New ids for those new objects whose ids the store has by now."""
     if reader.objects is None or not edits.new_objects:
         return {}
-    known = reader.objects.ids
-    taken = sorted(set(known[np.isin(known, list(edits.new_objects))].tolist()))
-    free = max(int(known.max(initial=-1)), *edits.new_objects) + 1
+    new = np.array(sorted(edits.new_objects), np.int64)
+    taken = new[reader.objects.find_rows(new) >= 0].tolist()
+    free = max(reader.objects.known.greatest, *edits.new_objects) + 1
     return {old: free + i for i, old in enumerate(taken)}
 
 
 def _kept_objects(edits: Edits, reader: LevelReader, lost_lines: frozenset[int]) -> tuple[Edits, int]:
     """Edits of attributes and groups of those objects that there are, and how many objects are not among them."""
-    ids = np.empty(0, np.int64) if reader.objects is None else reader.objects.ids
     groups = reader.layout.groups()
     told = [n for values in edits.object_attributes.values() for n in values]
     told += [n for entry in edits.groups.values() for n in (*entry.added.tolist(), *entry.removed.tolist())]
     named = distinct(np.array(told, np.int64))
-    is_there = np.isin(named, ids) | np.isin(named, list(edits.new_objects))
+    is_there = np.isin(named, list(edits.new_objects))
+    if reader.objects is not None:
+        is_there |= reader.objects.find_rows(named) >= 0
     gone = set(named[~is_there].tolist()) | lost_lines
     names = set(reader.layout.attribute_names("object_attributes"))
     attributes = {

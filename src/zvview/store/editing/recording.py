@@ -17,6 +17,7 @@ from zvview.store.editing.edits import (
     Edits,
     GroupEdits,
     LinkEdits,
+    LinkEnds,
     VertexRefs,
 )
 
@@ -41,6 +42,7 @@ def record_changes(before: Edits, after: Edits) -> Tree:
         "groups": _changed(before.groups, after.groups, lambda number, g: [number, [g.added, g.removed]]),
         "line_bases": _changed(before.line_bases, after.line_bases, lambda number, digest: [number, digest.hex()]),
     }
+    tree["ends"] = _changed(before.ends, after.ends, lambda key, entry: [list(key), _of_ends(entry)])
     if after.added is not before.added:
         tree["added"] = after.added and _of_added(after.added)
     if after.links is not before.links:
@@ -74,6 +76,7 @@ def replay_changes(before: Edits, tree: object) -> Edits:
             _merged(before.groups, tree.get("groups"), _number, _to_group),
             _merged(before.line_bases, tree.get("line_bases"), _number, bytes.fromhex),
             {_number(n): _number(tie) for n, tie in tree["line_ties"]} if "line_ties" in tree else before.line_ties,
+            _merged(before.ends, tree.get("ends"), _key, _to_ends),
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise DamagedError("journal", found=f"a record that says otherwise ({error})", expected="edits") from error
@@ -179,6 +182,18 @@ def _to_links(tree: Tree | None) -> LinkEdits | None:
     removed, added = _to_refs(tree["removed"]), _to_refs(tree["added"])
     _check(2 <= width <= 8 and not len(removed) % width and not len(added) % width, "ends of part of a link")
     return LinkEdits(removed, added, _columns(tree["columns"], len(added) // width) if len(added) else {}, width)
+
+
+def _of_ends(ends: LinkEnds) -> Tree:
+    return {"rows": ends.rows, "origins": ends.origins, "owners": ends.owners, "is_alone": ends.is_alone}
+
+
+def _to_ends(tree: Tree) -> LinkEnds:
+    rows = _array(tree["rows"], "i", None)
+    n = len(rows)
+    _check(not n or (rows[0] >= 0 and bool((np.diff(rows) > 0).all())), "rows do not rise")
+    owners = None if tree["owners"] is None else _array(tree["owners"], "i", n)
+    return LinkEnds(rows, _rows(tree["origins"], n, None, 2), owners, _array(tree["is_alone"], "b", n))
 
 
 def _to_refs(pair: list[Any]) -> VertexRefs:

@@ -218,7 +218,7 @@ def _check_owners(reader: LevelReader, vertices: Vertices, is_own: NDArray[np.bo
     if vertices.objects is None or len(vertices.objects) < len(vertices):
         raise InvalidInputError("the vertices of the store belong to objects: give those that are added one")
     marked = is_own & (vertices.objects == names.OWNER_NONE)
-    if not marked.any() or names.OWNER_NONE in edits.new_objects or (reader.objects.ids == names.OWNER_NONE).any():
+    if not marked.any() or names.OWNER_NONE in edits.new_objects or reader.objects.has(names.OWNER_NONE):
         return
     is_new = vertices.refs.rows[marked][0] < 0
     where = "a new vertex" if is_new else f"a vertex of chunk {format_chunk_keys(vertices.refs.chunks[marked][:1])[0]}"

@@ -97,6 +97,25 @@ class Schema:
             raise InvalidInputError(f"positions must be finite numbers that {self.dtype.name} can hold")
         return stored
 
+    def keep_unmoved(
+        self, stored: NDArray[np.float64], positions: ArrayLike, before: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """New `stored` positions (n, D), but the old ones, `before`, where their world coordinates are the same.
+
+        Taking the store's coordinate offset off again would round them: what is not moved stays, bit for bit.
+
+        Parameters
+        ----------
+        stored : (n, D) float64 array
+            Of `positions`, as :meth:`stored_positions` gives them.
+        positions : (n, D) or (D,) array
+            World coordinates.
+        before : (n, D) array
+            What is stored.
+        """
+        world = np.asarray(positions, np.float64).reshape(stored.shape)
+        return np.where(world == before + self.offset, before, stored)
+
     def fit_columns(self, given: Mapping[str, ArrayLike] | None, n: int) -> dict[str, NDArray[Any]]:
         """Values of all vertex attributes for `n` new vertices: what is given, else "unknown" (see :func:`blank`)."""
         return _fit_all(as_mapping(given, "attributes"), self.columns, n, "attribute")

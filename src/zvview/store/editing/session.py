@@ -7,16 +7,18 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from zvview.cancel import CancelToken
-from zvview.errors import ConflictError, UnreachableError
+from zvview.errors import ConflictError, InvalidInputError, NotZarrVectorsError, UnreachableError, ZvviewError
+from zvview.store.editing.commit_names import make_name
 from zvview.store.editing.committed import Committed
 from zvview.store.editing.edits import Edits
 from zvview.store.editing.history import History
 from zvview.store.editing.host import EditHost
-from zvview.store.editing.journal_file import JournalFile, SavedJournal
-from zvview.store.editing.left_behind import find_unsaved, witness_of
+from zvview.store.editing.journal_file import JournalFile
+from zvview.store.editing.left_behind import find_unsaved, is_in_store
 from zvview.store.editing.line_editing import LineEditing
 from zvview.store.editing.rebasing import Rebased, rebase
 from zvview.store.editing.review import is_empty
+from zvview.store.editing.saved_journals import SavedJournal
 from zvview.store.editing.schema import Schema
 from zvview.store.editing.state import operation
 from zvview.store.places.memory import MemorySource
@@ -30,9 +32,15 @@ class CommitEdits(Protocol):
     """What writes edits, see :mod:`zvview.store.editing.commit`."""
 
     def __call__(
-        self, source: Source, edits: Edits, *, to: Place | None = None, cancel: CancelToken | None = None
+        self,
+        source: Source,
+        edits: Edits,
+        *,
+        to: Place | None = None,
+        name: str | None = None,
+        cancel: CancelToken | None = None,
     ) -> Committed:
-        """Write edits into the store that `source` reads, or into a copy of it."""
+        """Write edits into the store that `source` reads, under a name that it keeps, or into a copy of it."""
         ...
 
 
@@ -73,6 +81,7 @@ class EditSession(LineEditing):
         self._is_kept = journal and not isinstance(source, MemorySource)
         self._journal = JournalFile(host.place) if self._is_kept else None
         self._restored: list[SavedJournal] = []
+        self._tried: tuple[Edits, str] | None = None  # whose commit failed so that it may have been made all the same
         self.on_change(self._keep)
 
     def __repr__(self) -> str:
@@ -115,8 +124,8 @@ class EditSession(LineEditing):
         ConflictError
             Another program changed what the edits rely on: :meth:`reload` applies them to the store as it is now. Or
             another process is changing the store.
-        UnreachableError
-            The store cannot be written. The edits are kept.
+        UnreachableError, NotZarrVectorsError
+            The store cannot be written, or is no more. The edits are kept.
         """
         assert _commit is not None, "zvview registers it when it is imported"
         if not self._is_committing.acquire(blocking=False):
@@ -124,15 +133,17 @@ class EditSession(LineEditing):
         try:
             with self._lock:  # an operation that began before ends before
                 edits = self.edits
-            if self._journal is not None and to is None:
-                self._journal.note_commit(witness_of(self._host))
-            done = _commit(self._source, edits, to=to, cancel=cancel)
+            try:
+                if to is None:
+                    done = self._save(edits, cancel)
+                else:
+                    done = self._save_copy(edits, to, cancel)
+            except (NotZarrVectorsError, UnreachableError) as error:
+                raise type(error)(
+                    f"{error}. {self._where_kept()}; commit(to=PLACE) writes them into a copy of the store"
+                ) from error
             if is_saved := to is None and not is_empty(edits):
                 self._begin_anew()
-        except UnreachableError as error:
-            raise UnreachableError(
-                f"{error}. {self._where_kept()}; commit(to=PLACE) writes them into a copy of the store"
-            ) from error
         finally:
             self._is_committing.release()
         if is_saved:
@@ -154,6 +165,10 @@ class EditSession(LineEditing):
         InvalidInputError
             Another store lies there now, which the edits do not fit; they stay as they are.
         """
+        if self._is_in_store(edits := self.edits):
+            self._begin_anew()
+            self._tell(edits, self.edits)
+            return Rebased()
         return self._rebase(self.edits)
 
     def find_unsaved(self) -> tuple[SavedJournal, ...]:
@@ -161,7 +176,7 @@ class EditSession(LineEditing):
         return find_unsaved(self._host) if self._is_kept else ()
 
     def restore(self, saved: SavedJournal) -> Rebased:
-        """Take up edits that were left behind in place of those that there are; what was lost of them comes back.
+        """Take up edits that were left behind; what was lost of them comes back.
 
         The journal in which they were found is thrown away once they are kept in this session's, or were committed or
         discarded.
@@ -169,9 +184,17 @@ class EditSession(LineEditing):
         Raises
         ------
         InvalidInputError
-            They are edits of another store: they do not fit this one's kind, axes or attributes.
+            They are edits of another store: they do not fit this one's kind, axes or attributes. Or there are edits in
+            this session, whose place they would take.
+        ConflictError
+            Another session took them up, or threw them away, since they were found.
         """
-        found = self._rebase(saved.edits)
+        saved.claim()
+        try:
+            found = self._rebase(saved.edits, is_first=True)
+        except BaseException:
+            saved.release()
+            raise
         if self._journal is not None:
             self._journal.flush()
         if found.is_whole and self._journal is not None and not self._journal.problem:
@@ -182,12 +205,73 @@ class EditSession(LineEditing):
 
     def close(self) -> None:
         """End the session. Edits that are not saved are offered again by :meth:`find_unsaved`."""
+        while self._restored:
+            self._restored.pop().release()
         if self._journal is not None:
             self._journal.close()
             self._journal = None
 
+    def _save(self, edits: Edits, cancel: CancelToken | None) -> Committed:
+        """Write edits into the store, unless that was done already by a try of which nobody heard that it went well."""
+        assert _commit is not None
+        if self._is_in_store(edits):
+            return Committed(note="they were saved already, by the try before, which seemed to fail")
+        if is_empty(edits):
+            return Committed()
+        self._tried = edits, make_name()
+        if self._journal is not None:
+            self._journal.note_commit(self._tried[1])
+        try:
+            return _commit(self._source, edits, name=self._tried[1], cancel=cancel)
+        except ZvviewError as error:
+            if not isinstance(error, UnreachableError) or self._is_as_it_was():
+                self._forget_try()
+            raise
+
+    def _save_copy(self, edits: Edits, to: Place, cancel: CancelToken | None) -> Committed:
+        """Write edits into a copy of the store, unless the store holds them by a try before, and the copy with it."""
+        assert _commit is not None
+        if not self._is_in_store(edits):
+            return _commit(self._source, edits, to=to, cancel=cancel)
+        _commit(self._source, Edits(), to=to, cancel=cancel)
+        return Committed(note="they are in the store too: they were saved by the try before, which seemed to fail")
+
+    def _is_in_store(self, edits: Edits) -> bool:
+        """Whether the try before, which failed, put edits into the store all the same.
+
+        Raises
+        ------
+        ConflictError
+            It did, and more was edited since.
+        """
+        if self._tried is None or not is_in_store(self._host, self._tried[1]):
+            return False
+        if edits is not self._tried[0]:
+            raise ConflictError(
+                f"{self._host.place}: saving seemed to fail, but what was edited until then is in the store, and what "
+                "was edited since is not. Undo back to there and save, then do the rest again"
+            )
+        return True
+
+    def _is_as_it_was(self) -> bool:
+        """Whether the store can be read and does not hold what was tried."""
+        try:
+            return self._tried is None or not is_in_store(self._host, self._tried[1])
+        except ZvviewError:
+            return False
+
+    def _forget_try(self) -> None:
+        self._tried = None
+        if self._journal is not None:
+            self._journal.note_commit(None)
+
     @operation
-    def _rebase(self, edits: Edits) -> Rebased:
+    def _rebase(self, edits: Edits, *, is_first: bool = False) -> Rebased:
+        if is_first and self.is_changed:
+            raise InvalidInputError(
+                f"there are unsaved edits of {self._host.place} in this session; commit or discard them before those "
+                "that were left behind are taken up"
+            )
         self._host.retry(lambda: Schema.of(self._host.reader(0))).check_fit(edits)
         kept, told = self._host.retry(lambda: rebase(edits, self._host.reader(0)))
         self._change(lambda: self._start(kept))
@@ -198,7 +282,10 @@ class EditSession(LineEditing):
         with self._lock:
             self._history = History()
             self._drop_journal()
-            self._start(Edits())
+            try:
+                self._start(Edits())
+            except UnreachableError as error:
+                raise UnreachableError(f"the edits are saved, but then the store could not be read: {error}") from error
 
     def _refuse_change(self) -> None:
         if self._is_committing.locked():
@@ -209,6 +296,7 @@ class EditSession(LineEditing):
             self._journal.keep(after)
 
     def _drop_journal(self) -> None:
+        self._tried = None
         while self._restored:
             self._restored.pop().remove()
         if self._journal is not None:
@@ -216,6 +304,8 @@ class EditSession(LineEditing):
             self._journal = JournalFile(self._host.place)
 
     def _where_kept(self) -> str:
+        if self._journal is None and self._restored:
+            return f"The edits are kept in {self._restored[0].path}"
         if self._journal is None:
             return "The edits are kept in this session"
         self._journal.flush()

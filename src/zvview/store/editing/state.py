@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from zvview.errors import InvalidInputError
 from zvview.format.grid import sort_chunks
 from zvview.store.editing.bases import ChunkBase, read_bases
-from zvview.store.editing.edits import ChunkKey, Edits, VertexRefs
+from zvview.store.editing.edits import ChunkKey, Edits, Epoch, VertexRefs
 from zvview.store.editing.history import History
 from zvview.store.editing.host import EditHost, check_editable
+from zvview.store.editing.link_ends import describe_ends
 from zvview.store.editing.review import Review, is_empty, review
 from zvview.store.editing.schema import Schema
 from zvview.store.editing.selection import Selection
 from zvview.store.editing.vertices import Vertices, apply_edits, read_vertices
 
-__all__ = ["ChangeListener", "EditState", "as_refs", "operation", "stored_chunks"]
+__all__ = ["ChangeListener", "EditState", "operation", "stored_chunks"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,16 +57,19 @@ class EditState:
         self._host = host
         self._lock = threading.RLock()
         self._listeners: list[ChangeListener] = []
+        self._epoch = Epoch()
         self._start(Edits())
 
     def _start(self, edits: Edits) -> None:
         """Begin with some edits of the store as it is now; before them there are none."""
+        self._epoch.is_over = True
+        self._epoch = Epoch()
         self.schema = self._host.retry(lambda: Schema.of(self._host.reader(0)))
         self._known: dict[ChunkKey, ChunkBase] = {}
         self._next_vertex = 0 if edits.added is None else int(edits.added.numbers[-1]) + 1
-        objects = self._host.retry(lambda: self._host.reader(0).objects)
-        self._ids = np.empty(0, np.int64) if objects is None else np.sort(objects.ids)
-        self._next_object = max(int(self._ids.max(initial=-1)) + 1, 0)
+        self._objects = self._host.retry(lambda: self._host.reader(0).objects)
+        self._greatest: int | None = None
+        self._next_object = 0
         self._history = History()
         if not is_empty(edits):
             self._history.do(edits)
@@ -158,7 +162,13 @@ class EditState:
             self._look_at(fresh.keys())
             found = {key: self._known[key].with_origins(entry, key) for key, entry in fresh.items()}
             edits = replace(edits, chunks={**edits.chunks, **found})
+        if edits.links is not self.edits.links:
+            edits = describe_ends(edits, self._base_of)
         self._change(lambda: self._history.do(edits))
+
+    def _base_of(self, key: ChunkKey) -> ChunkBase:
+        self._look_at([key])
+        return self._known[key]
 
     def _look_at(self, keys: Collection[ChunkKey]) -> None:
         unknown = [key for key in keys if key not in self._known]
@@ -187,29 +197,41 @@ class EditState:
         stored = self._host.retry(lambda: read_vertices(self._host.reader(0), sort_chunks(chunks)))
         return apply_edits(stored, self.edits, with_added=with_added)
 
+    def _named(self, refs: VertexRefs) -> VertexRefs:
+        """Names as they are handed out: they tell until when they hold."""
+        return replace(refs, epoch=self._epoch)
+
+    def _refs_of(self, vertices: VertexRefs | Selection) -> VertexRefs:
+        """The names of vertices given as such or as a selection, which need not tell any longer until when they hold.
+
+        Raises
+        ------
+        InvalidInputError
+            Neither; names from before the edits were committed, discarded or reloaded; new vertices of another session.
+        """
+        refs = vertices.refs if isinstance(vertices, Selection) else vertices
+        if not isinstance(refs, VertexRefs):
+            raise InvalidInputError(f"vertices = {vertices!r:.80}, expected VertexRefs or a selection")
+        epoch = refs.epoch
+        if epoch is None:
+            return refs
+        if epoch.is_over:
+            raise InvalidInputError(
+                "these names of vertices are from before the edits were committed, discarded or reloaded, and may be "
+                "those of others by now: find the vertices again"
+            )
+        if epoch is not self._epoch and (refs.rows < 0).any():
+            raise InvalidInputError("new vertices among these are those of another session, which alone knows them")
+        return VertexRefs(refs.chunks, refs.rows)
+
     def _select(self, vertices: Vertices) -> Selection:
         return Selection(
-            vertices.refs,
+            self._named(vertices.refs),
             vertices.positions + self.schema.offset,
             vertices.columns,
             vertices.objects,
             vertices.links,
         )
-
-
-def as_refs(vertices: VertexRefs | Selection) -> VertexRefs:
-    """The names of vertices given as such or as a selection.
-
-    Raises
-    ------
-    InvalidInputError
-        Neither.
-    """
-    if isinstance(vertices, Selection):
-        return vertices.refs
-    if not isinstance(vertices, VertexRefs):
-        raise InvalidInputError(f"vertices = {vertices!r:.80}, expected VertexRefs or a selection")
-    return vertices
 
 
 def stored_chunks(refs: VertexRefs) -> NDArray[np.int64]:

@@ -17,10 +17,11 @@ from zvview.store.editing.edits import Edits, VertexRefs
 from zvview.store.editing.identity import RefTable, find_refs, take_refs
 from zvview.store.editing.link_operations import add_links, drop_links_of
 from zvview.store.editing.selection import Selection
-from zvview.store.editing.state import EditState, as_refs, operation, stored_chunks
+from zvview.store.editing.state import EditState, operation, stored_chunks
 from zvview.store.editing.vertex_operations import (
     add_vertices,
     delete_vertices,
+    forget_emptied,
     move_vertices,
     reassign_vertices,
     set_column,
@@ -71,19 +72,28 @@ class VertexEditing(EditState):
     def look_up(self, vertices: VertexRefs | Selection) -> Selection:
         """The very vertices, as they are now; deleted ones are left out."""
         self._refuse_lines("line")
-        refs = as_refs(vertices)
+        refs = self._refs_of(vertices)
         found = self._read(stored_chunks(refs))
         at = find_refs(found.refs, refs)
         return self._select(found).take(at[at >= 0])
 
     @operation
     def move(self, vertices: VertexRefs | Selection, positions: ArrayLike) -> None:
-        """Put vertices at other positions, (n, D), in world coordinates."""
+        """Put vertices at other positions, (n, D), in world coordinates.
+
+        A coordinate that is the one the vertex has stays as it is stored, bit for bit.
+        """
         self._refuse_lines("move_line_vertices")
-        refs = as_refs(vertices)
+        refs = self._refs_of(vertices)
         stored = self.schema.stored_positions(positions)
         if len(stored) != len(refs):
             raise InvalidInputError(f"{len(stored)} positions for {len(refs)} vertices")
+        if self.schema.offset.any():
+            found = self._read(stored_chunks(refs))
+            at = find_refs(found.refs, refs)
+            before = stored.copy()
+            before[at >= 0] = found.positions[at[at >= 0]]
+            stored = self.schema.keep_unmoved(stored, positions, before)
         self._do(move_vertices(self.edits, refs, stored))
 
     @operation
@@ -112,23 +122,24 @@ class VertexEditing(EditState):
         self._refuse_lines("add_line")
         edits, refs = self._with_vertices(self.edits, positions, attributes, object_ids)
         self._do(edits)
-        return refs
+        return self._named(refs)
 
     @operation
     def delete(self, vertices: VertexRefs | Selection) -> None:
         """Delete vertices with their edges and faces; children of a skeleton's node go over to its parent."""
         self._refuse_lines("delete_line_vertices")
-        refs = as_refs(vertices)
+        refs = self._refs_of(vertices)
         edits = self.edits
         if self.schema.kind == names.SKELETON:
             edits = self._with_heirs(edits, refs)
-        self._do(drop_links_of(delete_vertices(edits, refs, self.schema.ndim), refs))
+        edits = drop_links_of(delete_vertices(edits, refs, self.schema.ndim), refs)
+        self._do(forget_emptied(edits, edits.new_objects))
 
     @operation
     def set_attributes(self, vertices: VertexRefs | Selection, values: Mapping[str, ArrayLike]) -> None:
         """Set attributes of vertices; one value stands for all. Categories are given as labels or as codes."""
         self._refuse_lines("set_line_attributes")
-        refs, edits = as_refs(vertices), self.edits
+        refs, edits = self._refs_of(vertices), self.edits
         for name, given in values.items():
             edits = set_column(edits, refs, name, self.schema.fit_column(name, given, len(refs)), self.schema.ndim)
         self._do(edits)
@@ -138,9 +149,10 @@ class VertexEditing(EditState):
         """Make vertices part of another object, or each of the one given; ids that there are not are new objects."""
         self._refuse_lines("relabel_object")
         self._need_objects()
-        refs = as_refs(vertices)
+        refs = self._refs_of(vertices)
         ids = self._fit_ids(object_ids, len(refs))
-        self._do(reassign_vertices(self._with_new_ids(self.edits, ids), refs, ids, self.schema.ndim))
+        edits = reassign_vertices(self._with_new_ids(self.edits, ids), refs, ids, self.schema.ndim)
+        self._do(forget_emptied(edits, edits.new_objects))
 
     def _with_vertices(
         self,
@@ -237,9 +249,17 @@ class VertexEditing(EditState):
 
     def _are_known(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether the store has objects of these ids, (n,)."""
-        known = self._ids
-        at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-        return known[at] == ids if len(known) else np.zeros(len(ids), bool)
+        objects = self._objects
+        if objects is None or not len(ids) or ids.min() > self._greatest_id():
+            return np.zeros(len(ids), bool)
+        return np.asarray(self._host.retry(lambda: objects.find_rows(ids)) >= 0)
+
+    def _greatest_id(self) -> int:
+        """The greatest id of an object of the store; -1 where there is none."""
+        if self._greatest is None:
+            objects = self._objects
+            self._greatest = -1 if objects is None else self._host.retry(lambda: objects.known.greatest)
+        return self._greatest
 
     def _with_new_ids(self, edits: Edits, ids: NDArray[np.int64]) -> Edits:
         """With those among `ids` that the store does not have as new objects."""
@@ -249,9 +269,12 @@ class VertexEditing(EditState):
 
     def _free_id(self) -> int:
         """The next free object id, above all that there are or were."""
-        self._next_object = max([self._next_object, *(i + 1 for i in self.edits.new_objects)])
-        if self._next_object > np.iinfo(np.int64).max:
-            raise InvalidInputError(f"there is no free object id above {self._next_object - 1}; give one")
-        found = self._next_object
-        self._next_object += 1
-        return found
+        return int(self._free_ids(1)[0])
+
+    def _free_ids(self, count: int) -> NDArray[np.int64]:
+        """The next `count` free object ids, ascending."""
+        first = max(self._next_object, self._greatest_id() + 1, max(self.edits.new_objects, default=-1) + 1)
+        if first + count - 1 > np.iinfo(np.int64).max:
+            raise InvalidInputError(f"there is no free object id above {first - 1}; give one")
+        self._next_object = first + count
+        return np.arange(count) + first

@@ -16,8 +16,17 @@ from numpy.typing import NDArray
 from zvview.errors import MissingError
 from zvview.format.grid import ChunkTable
 from zvview.store.editing.edits import AddedVertices, ChunkEdits, ChunkKey, Edits, VertexRefs
+from zvview.store.editing.object_operations import forget_objects
 
-__all__ = ["add_vertices", "delete_vertices", "move_vertices", "reassign_vertices", "rows_by_chunk", "set_column"]
+__all__ = [
+    "add_vertices",
+    "delete_vertices",
+    "forget_emptied",
+    "move_vertices",
+    "reassign_vertices",
+    "rows_by_chunk",
+    "set_column",
+]
 
 
 def move_vertices(edits: Edits, refs: VertexRefs, positions: NDArray[np.float64]) -> Edits:
@@ -119,6 +128,18 @@ def add_vertices(
     if not len(numbers):
         return edits, refs
     return replace(edits, added=fresh if known is None else _join_added(known, fresh)), refs
+
+
+def forget_emptied(edits: Edits, ids: frozenset[int]) -> Edits:
+    """Without any word on those new objects among `ids` to which no vertex belongs: they are as if never made."""
+    left = np.array(sorted(edits.new_objects & ids), np.int64)
+    if len(left) and edits.added is not None and edits.added.objects is not None:
+        left = np.setdiff1d(left, edits.added.objects)
+    for entry in edits.chunks.values():
+        if not len(left):
+            break
+        left = np.setdiff1d(left, entry.objects[entry.is_reassigned & ~entry.is_deleted])
+    return forget_objects(edits, frozenset(left.tolist()))
 
 
 def rows_by_chunk(refs: VertexRefs) -> Iterator[tuple[ChunkKey, NDArray[np.int64]]]:
