@@ -588,6 +588,21 @@ def test_only_the_chunks_of_wanted_objects_are_read(stream: Start, receiver: Rec
     assert set(update.batch.object_ids.tolist()) == set(groups.members[0].tolist())
 
 
+def test_a_filter_of_objects_fits_what_is_in_memory_where_another_saved_meanwhile(
+    tmp_path: Path, stream: Start, receiver: Receiver
+) -> None:
+    place = str(tmp_path / "a.zarrvectors")
+    build(place, size=2000, n_objects=5, levels=False)
+    store = opened(place)
+    streamer = stream(store)
+    receiver.settled(streamer.look(whole()))
+    with opened(place).edit(journal=False) as edit:
+        of_two = edit.vertices_of(2)
+        edit.move(of_two, np.full((len(of_two), 3), 10.0))
+    update = receiver.settled(streamer.look(whole(filter=Filter(object_ids=[2]))))
+    assert len(of_two) == len(update.batch) and (update.batch.positions == 10).all()
+
+
 def test_a_group_that_is_not_there_shows_nothing_and_says_so(points: Any, stream: Start, receiver: Receiver) -> None:
     place: dict[str, bytes] = {}
     build(place, "streamline", 2000, levels=False)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from zvview.store.store import Store
 from zvview.stream.frame import Frame
+from zvview.stream.giving_way import give_way
 from zvview.stream.holdings import Holdings
 from zvview.stream.ledger import Ledger
 from zvview.stream.parts import join_parts
-from zvview.stream.patching import give_way
 from zvview.stream.picture import Picture, lacking_notes, paint
 from zvview.stream.plan import Plan
 from zvview.stream.restriction import Restriction

@@ -17,12 +17,12 @@ from zvview.store.store import Store
 from zvview.stream.delivery import Delivery, Request, Scene
 from zvview.stream.facts import levels_between
 from zvview.stream.frame import compose_frame
+from zvview.stream.giving_way import can_patch
 from zvview.stream.health import SourceHealth
 from zvview.stream.holdings import Holdings
 from zvview.stream.jobs import Job, Jobs
 from zvview.stream.knowledge import Knowledge
 from zvview.stream.ledger import Ledger
-from zvview.stream.patching import can_patch
 from zvview.stream.plan import Order, Plan, plan_ahead, plan_view
 from zvview.stream.reads import ReadGroup, Reads
 from zvview.stream.settings import StreamSettings

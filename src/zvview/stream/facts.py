@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.errors import DamagedError, UnsupportedError
+from zvview.errors import ConflictError, DamagedError, UnsupportedError
 from zvview.format import names
 from zvview.format.attributes import AttributeMetadata
 from zvview.format.grid import ChunkTable
@@ -19,7 +19,7 @@ from zvview.store.level import Level
 from zvview.store.reading.reader import LevelReader, ReadOptions
 from zvview.store.store import Store
 
-__all__ = ["LevelFacts", "StoreFacts", "are_alike", "gather_facts", "levels_between"]
+__all__ = ["LevelFacts", "StoreFacts", "are_alike", "check_same", "gather_facts", "levels_between"]
 
 _ROW_BYTES = 8  # of the object id of a vertex, or its share of pieces and links
 _FACE_BYTES = 72  # three int64 rows for each of two faces a vertex, and what crosses chunks
@@ -171,6 +171,17 @@ def are_alike(one: StoreFacts, other: StoreFacts) -> bool:
     """Whether both are of the very same store, and what was read by one can be used by the other."""
     told = [{n: (m.dtype, m.categories) for n, m in facts.attributes.items()} for facts in (one, other)]
     return one.origin is other.origin and told[0] == told[1]
+
+
+def check_same(store: Store, facts: StoreFacts, reader: LevelReader) -> None:
+    """Refuse to read for facts what belongs to a store that took the place of theirs.
+
+    Raises
+    ------
+    ConflictError
+    """
+    if reader.hierarchy is not facts.origin:
+        raise ConflictError(f"{store.place} is not what it was")
 
 
 def _level_facts(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zvview.errors import Cancelled
+from zvview.errors import Cancelled, ConflictError
 from zvview.store.store import Store
 from zvview.stream.facts import StoreFacts, gather_facts
 from zvview.stream.filtering import Filter
@@ -121,6 +121,9 @@ class Knowledge:
         is_late = not isinstance(purpose, _Opening) and (holdings is None or purpose.facts is not holdings.facts)
         if job.is_abandoned or is_late or isinstance(job.error, Cancelled):
             return False
+        if isinstance(job.error, ConflictError):  # what was read would not fit what is in memory
+            self.begin()
+            return True
         if isinstance(purpose, _Spanning):
             assert holdings is not None
             if job.error is not None:

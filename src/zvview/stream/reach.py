@@ -17,7 +17,7 @@ from zvview.format.grid import ChunkTable
 from zvview.store.reading.reader import LevelReader
 from zvview.store.store import Store
 from zvview.stream.cells import CellLevel
-from zvview.stream.facts import LevelFacts, StoreFacts
+from zvview.stream.facts import LevelFacts, StoreFacts, check_same
 from zvview.stream.seeing import see_boxes
 from zvview.stream.view import ViewState
 
@@ -77,15 +77,19 @@ def find_spans(store: Store, facts: StoreFacts, cancel: CancelToken | None = Non
 
     Raises
     ------
+    ConflictError
+        The store is another one than when the facts were gathered.
     UnreachableError
     Cancelled
     """
-    return tuple(_spans_of(store, level, facts.ndim, cancel) for level in facts.levels)
+    return tuple(_spans_of(store, facts, level, cancel) for level in facts.levels)
 
 
-def _spans_of(store: Store, level: LevelFacts, ndim: int, cancel: CancelToken | None) -> NDArray[np.int64]:
+def _spans_of(store: Store, facts: StoreFacts, level: LevelFacts, cancel: CancelToken | None) -> NDArray[np.int64]:
     def read() -> NDArray[np.int64]:
-        found = [_long(ends, ndim) for ends in _joined_chunks(store.reader(level.number), cancel)]
+        reader = store.reader(level.number)
+        check_same(store, facts, reader)
+        found = [_long(ends, facts.ndim) for ends in _joined_chunks(reader, cancel)]
         found = [ends for ends in found if len(ends)]
         if not found:
             return np.empty((0, 2), np.int64)

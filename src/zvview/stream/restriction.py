@@ -11,7 +11,7 @@ from zvview.cancel import CancelToken
 from zvview.format.grid import ChunkTable
 from zvview.store.store import Store
 from zvview.stream.cut import Masks
-from zvview.stream.facts import LevelFacts, StoreFacts
+from zvview.stream.facts import LevelFacts, StoreFacts, check_same
 from zvview.stream.filtering import Filter, wanted_objects
 
 __all__ = ["Restriction", "restrict"]
@@ -38,6 +38,8 @@ def restrict(store: Store, facts: StoreFacts, filter: Filter, cancel: CancelToke
 
     Raises
     ------
+    ConflictError
+        The store is another one than when the facts were gathered: its objects may be in other chunks.
     MissingError
         There is no such group.
     UnreachableError
@@ -46,15 +48,17 @@ def restrict(store: Store, facts: StoreFacts, filter: Filter, cancel: CancelToke
     objects = wanted_objects(filter, store.groups if filter.groups is not None else None)
     if objects is None:
         return Restriction()
-    masks = tuple(_chunks_of(store, level, objects, cancel) for level in facts.levels)
+    masks = tuple(_chunks_of(store, facts, level, objects, cancel) for level in facts.levels)
     return Restriction(objects, masks)
 
 
 def _chunks_of(
-    store: Store, level: LevelFacts, objects: NDArray[np.int64], cancel: CancelToken | None
+    store: Store, facts: StoreFacts, level: LevelFacts, objects: NDArray[np.int64], cancel: CancelToken | None
 ) -> NDArray[np.bool_]:
     def read() -> NDArray[np.bool_]:
-        table = store.reader(level.number).objects
+        reader = store.reader(level.number)
+        check_same(store, facts, reader)
+        table = reader.objects
         if table is None:
             return np.ones(len(level.chunks), bool)
         manifests = table.manifests(np.flatnonzero(np.isin(table.ids, objects)), cancel)

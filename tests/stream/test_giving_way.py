@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.stream.conftest import make_facts
+from zvview.stream.giving_way import can_patch, give_way
 from zvview.stream.parts import ChunkPart
-from zvview.stream.patching import can_patch, give_way
 
 
 def part(*xs: float) -> ChunkPart:
