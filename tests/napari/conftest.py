@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import faulthandler
 import importlib.util
 import os
 import select
 import shutil
 import subprocess
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
 
-_SETTINGS = tempfile.TemporaryDirectory(prefix="zvview-napari-")
-os.environ["NAPARI_CONFIG"] = str(Path(_SETTINGS.name) / "settings.yaml")  # read when napari is first imported
+os.environ["NAPARI_CONFIG"] = ""  # settings are not kept; read when napari is first imported
 os.environ.setdefault("QT_API", "pyqt6" if importlib.util.find_spec("PyQt6") else "pyside6")
 
 with warnings.catch_warnings():  # those of other packages, once, while they are imported
@@ -30,12 +30,14 @@ with warnings.catch_warnings():  # those of other packages, once, while they are
     from qtpy.QtWidgets import QApplication
 
     import zvview.napari.reader  # noqa: F401
-    from zvview.napari.editing import closing
+    from zvview.napari.editing import closing, editing
     from zvview.napari.editing.asking import Choice
+    from zvview.testing import make_store
 
 HERE = Path(__file__).parent
 MANIFEST = HERE.parents[1] / "src" / "zvview" / "napari.yaml"
 _SECONDS_MS = 1000
+_HANG_S = 240
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -75,6 +77,15 @@ def qapp_cls(display: str) -> type[QApplication]:  # pytest-qt asks for it befor
     return QApplication
 
 
+@pytest.fixture(scope="session", autouse=True)
+def plugins_found_once() -> Iterator[None]:
+    """Each window looks for plugins in all that is installed; what there is does not change from test to test."""
+    found = list(npe2.PluginManifest.discover())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(npe2.PluginManifest, "discover", lambda paths=(): iter(found))
+        yield
+
+
 @pytest.fixture
 def plugin() -> str:
     """The name of the plugin, which napari knows from here on, installed or not."""
@@ -83,6 +94,25 @@ def plugin() -> str:
     if manifest.name not in {known.name for known in manager.iter_manifests()}:
         manager.register(manifest)
     return manifest.name
+
+
+@pytest.fixture(autouse=True)
+def bounded(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that hangs ends the run, and tells where all threads are."""
+    faulthandler.dump_traceback_later(_HANG_S, exit=True, file=request.config.stash.get(fault_handler_stderr_fd_key, 2))
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.fixture(autouse=True)
+def unanswered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question of the edit mode that nobody answers would wait for ever."""
+
+    def ask(text: str) -> None:
+        pytest.fail(f"a question nobody answers: {text}")
+
+    monkeypatch.setattr(editing, "ask_left_behind", ask)
+    monkeypatch.setattr(editing, "ask_reload", ask)
 
 
 @pytest.fixture(autouse=True)
@@ -145,7 +175,7 @@ class Window:
     def settle(self, *layers: Any) -> None:
         """Wait until what is in view of the layers, by default all, has come and is shown."""
         shown = layers or tuple(layer for layer in self.viewer.layers if hasattr(layer, "stream"))
-        self.live(0.15)  # the throttle of the views
+        self.live(0.08)  # twice the throttle of the views
         for layer in shown:
             self.wait(lambda layer=layer: layer.stream.update is not None and layer.stream.is_settled)
 
@@ -167,6 +197,23 @@ def window(make_napari_viewer: Any, qtbot: Any, plugin: str) -> Iterator[Window]
     yield opened
     viewer.layers.clear()
     QApplication.processEvents()
+
+
+@pytest.fixture(scope="session")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of 4,000 points."""
+    place = tmp_path_factory.mktemp("stores") / "cells.zarrvectors"
+    make_store(str(place), "point_cloud", size=4_000, seed=3, chunk_shape=(250,) * 3).close()
+    return place
+
+
+@pytest.fixture
+def layer(window: Window, cells: Path) -> Any:
+    """The layer of that store, settled in 3-D."""
+    window.drop(cells)
+    window.viewer.dims.ndisplay = 3
+    window.settle()
+    return window.viewer.layers[0]
 
 
 @pytest.fixture

@@ -18,25 +18,8 @@ from zvview.geometry.batches import Points
 from zvview.napari.opening import open_stores
 from zvview.napari.private.points import StreamPoints
 from zvview.napari.private.registering import register_layers
-from zvview.testing import make_store
 
 Lit = Callable[[np.ndarray], int]
-
-
-@pytest.fixture(scope="module")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of 4,000 points."""
-    place = tmp_path_factory.mktemp("stores") / "cells.zarrvectors"
-    make_store(str(place), "point_cloud", size=4_000, seed=3, chunk_shape=(250,) * 3).close()
-    return place
-
-
-@pytest.fixture
-def layer(window: Any, cells: Path) -> Any:
-    window.drop(cells)
-    window.viewer.dims.ndisplay = 3
-    window.settle()
-    return window.viewer.layers[0]
 
 
 @pytest.mark.parametrize("ndisplay", [2, 3])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.layers import Points, Surface
 
-from zvview.format.attributes import AttributeMetadata
-from zvview.napari.looks import LOOK_KEY, dress, encode_look, parse_look, with_look
+from zvview.format.attributes import AttributeMetadata, Categories
+from zvview.format.metadata import Axis
+from zvview.napari.frame import Frame
+from zvview.napari.looks import LOOK_KEY, dress, encode_look, parse_look, place_layer, with_look
+from zvview.napari.private.point_columns import PointColumns
 from zvview.napari.tails import Tail
 from zvview.samples import Look
 from zvview.style import Colouring
@@ -21,19 +24,25 @@ from zvview.style import Colouring
 ATTRIBUTES = {
     "score": AttributeMetadata("score", np.dtype("f4")),
     "rgb": AttributeMetadata("rgb", np.dtype("u1"), (3,)),
+    "rgba": AttributeMetadata("rgba", np.dtype("f4"), (4,)),
+    "kind": AttributeMetadata("kind", np.dtype("i1"), categories=Categories(("disc", "star", "own"), -1)),
 }
+BY_VERTEX = ("size_by", "symbol_by", "border_width_by", "border_colour_by", "shown_by", "fill_by")
 LOOKS = [
     Look(),
     Look(Colouring("attribute", "score", "inferno", (1.0, 2.0)), 0.5, "additive", False, 3.5, symbol="star"),
     Look(Colouring("rgba", "rgb"), line_width=2.0, fill=0.25, tail=30.0, head=0.0),
-    Look(Colouring(colour=(0.25, 0.5, 0.75, 1.0)), shading="smooth"),
+    Look(Colouring(colour=(0.25, 0.5, 0.75, 1.0)), shading="smooth", wireframe=(1.0, 0.0, 0.0, 1.0, 2.0)),
+    Look(border_width=0.25, border_colour=(1.0, 0.0, 0.0, 0.5), antialiasing=2.0, size_limits=(3.0, 90.0)),
+    Look(size_by="score", symbol_by="kind", border_width_by="score", border_colour_by="rgba", shown_by="score"),
+    Look(world_width=2.5, fill=1.0, fill_by="rgba", placement=((2.0, 0.0, -5.0), (0.0, 0.5, 1e9))),
 ]
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=5), inner, max_size=4)),
     max_leaves=5,
 )
-NAMES = [*encode_look(replace(LOOKS[1], line_width=1.0, fill=1.0, shading="flat", tail=1.0, head=1.0)), "other"]
+NAMES = [*(field.name for field in fields(Look)), "other"]
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -46,6 +55,42 @@ def test_colours_by_what_the_store_lacks_are_left_out() -> None:
     told = {LOOK_KEY: json.loads(json.dumps(encode_look(LOOKS[1])))}
     found = parse_look(told, {})
     assert found is not None and found.colouring is None and found.opacity == 0.5
+
+
+@pytest.mark.parametrize("name", BY_VERTEX)
+def test_looks_of_each_by_what_cannot_tell_it_are_left_out(name: str) -> None:
+    fitting = {"symbol_by": "kind", "border_colour_by": "rgba", "fill_by": "rgba"}.get(name, "score")
+    for other in (*ATTRIBUTES, "absent"):
+        found = parse_look({LOOK_KEY: {name: other}}, ATTRIBUTES)
+        assert found is not None and getattr(found, name) == (other if other == fitting else None)
+
+
+def test_points_look_as_attributes_say_and_alike_where_a_level_lacks_them() -> None:
+    columns = PointColumns.of(LOOKS[5], ATTRIBUTES)
+    features = {"score": np.array([0.5, np.nan, 2.0]), "kind": np.array([1, 2, -1])}
+    features |= {f"rgba[{channel}]": np.array([0.0, 0.5, 7.0]) for channel in range(4)}
+    np.testing.assert_array_equal(columns.sizes(features), [0.5, 0, 2])
+    np.testing.assert_array_equal(columns.border_widths(features), [0.5, 0, 1])
+    np.testing.assert_array_equal(columns.border_colours(features), np.repeat([[0], [0.5], [1]], 4, axis=1))
+    np.testing.assert_array_equal(columns.are_shown({"score": np.array([0, 0.3, 1])}), [False, True, True])
+    assert list(map(str, columns.symbols_of(features))) == ["star", "disc", "disc"]
+    for give in (columns.sizes, columns.border_widths, columns.border_colours, columns.are_shown, columns.symbols_of):
+        assert give({}) is None
+
+
+@given(st.permutations(range(3)), st.lists(st.floats(-5, 5), min_size=12, max_size=12))
+@settings(max_examples=25, deadline=None)
+def test_layers_lie_where_the_look_says(order: list[int], numbers: list[float]) -> None:
+    rows = np.array(numbers).reshape(3, 4) + 20 * np.eye(3, 4)
+    frame = Frame.of([Axis(n, "space") for n in "abc"], ([0] * 3, [1] * 3), [1] * 3)
+    frame = replace(frame, order=tuple(order), origin=np.array([10.0, 20, 30]))
+    layer = Points(np.zeros((1, 3)), translate=frame.origin)
+    place_layer(layer, Look(placement=tuple(map(tuple, rows.tolist()))), frame)
+    point = np.array([3.0, -4, 7])
+    found = np.array(layer.data_to_world(frame.to_layer(point[None])[0]))
+    np.testing.assert_allclose(found, (rows @ [*point, 1])[list(order)], rtol=1e-4, atol=1e-3)
+    place_layer(layer, Look(placement=((1.0, 0.0),)), frame)  # of another number of axes
+    np.testing.assert_allclose(layer.data_to_world(frame.to_layer(point[None])[0]), found)
 
 
 @pytest.mark.parametrize(

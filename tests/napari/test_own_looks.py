@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,25 +11,8 @@ import pytest
 from zvview.napari.private.points import StreamPoints
 from zvview.napari.private.registering import register_layers
 from zvview.style import Colouring
-from zvview.testing import make_store
 
 RED, BLUE = [1, 0, 0, 1], [0, 0, 1, 1]
-
-
-@pytest.fixture(scope="module")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of 4,000 points."""
-    place = tmp_path_factory.mktemp("stores") / "cells.zarrvectors"
-    make_store(str(place), "point_cloud", size=4_000, seed=3, chunk_shape=(250,) * 3).close()
-    return place
-
-
-@pytest.fixture
-def layer(window: Any, cells: Path) -> Any:
-    window.drop(cells)
-    window.viewer.dims.ndisplay = 3
-    window.settle()
-    return window.viewer.layers[0]
 
 
 def look_closer(window: Any, layer: Any, notches: int = 10) -> None:

@@ -14,6 +14,7 @@ from tests.napari.hands import hover, pixel_of
 from zvview.format.metadata import Axis
 from zvview.geometry.batches import Points, Streamlines
 from zvview.napari import picking_layer
+from zvview.napari.cursor import Cursor
 from zvview.napari.layers import make_layer
 from zvview.napari.picking_layer import Content
 from zvview.testing import make_store
@@ -206,11 +207,11 @@ def test_points_that_were_swapped_meanwhile_are_not_described(monkeypatch: pytes
     batch = Points(np.ones((3, 3)), attributes={"size": np.arange(3.0)})
     layer.swap(batch.positions.astype(np.float32), np.ones((3, 4), np.float32), dict(batch.attributes))
     monkeypatch.setattr(type(layer), "get_value", lambda self, position, **view: 2)
-    assert layer.pick_values([0, 0, 0]) == {"size": 2.0}
+    assert layer.pick_values(Cursor([0, 0, 0])) == {"size": 2.0}
 
     def swap_and_find(self: Any, position: Any, **view: Any) -> int:
         self.swap(np.zeros((3, 3), np.float32), np.ones((3, 4), np.float32), {"size": np.zeros(3)})
         return 2
 
     monkeypatch.setattr(type(layer), "get_value", swap_and_find)
-    assert layer.pick_values([0, 0, 0]) is None
+    assert layer.pick_values(Cursor([0, 0, 0])) is None

@@ -68,6 +68,9 @@ def test_a_name_that_is_gone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "POINTS_MEMBERS", ("_data", "_no_such_member"))
     assert names.find_missing() == ["Points._no_such_member"]
     monkeypatch.undo()
+    monkeypatch.setattr(names, "SELECTION_MEMBERS", ("_data", "_no_such_member"))
+    assert names.find_missing() == ["Selection._no_such_member"]
+    monkeypatch.undo()
     monkeypatch.setattr(names, "MARKER_RECORD", np.dtype([("a_position", "f4", 2)]))
     assert names.find_missing() == ["Markers' record layout"]
     monkeypatch.undo()

@@ -68,17 +68,7 @@ class StreamBinding(StreamWishes):
     All methods must be called on the thread of the window. Nothing but what a viewer will show first is read before the
     layer is in one, and nothing is kept when it has left it, or when its window was closed.
 
-    Parameters
-    ----------
-    layer : Layer
-        Held weakly.
-    store : Store
-    frame : Frame
-    settings : ViewSettings
-    colouring : Colouring
-        To begin with.
-    slab, tail
-        As for :class:`zvview.napari.wishes.StreamWishes`, which has what users may set.
+    Parameters are those of :class:`zvview.napari.wishes.StreamWishes`, which has what users may set.
     """
 
     def __init__(

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from zvview.errors import NotZarrVectorsError, ZvviewError
 from zvview.geometry.parametric import ParametricObjects
 from zvview.napari.binding import StreamBinding
-from zvview.napari.colouring import choose_colouring
 from zvview.napari.frame import Frame
 from zvview.napari.layers import family_of, make_layer
-from zvview.napari.looks import dress, parse_look, with_look
+from zvview.napari.looks import dress, parse_look, place_layer, with_look
 from zvview.napari.parametric_layers import make_parametric_layers
 from zvview.napari.settings import ViewSettings
 from zvview.napari.tails import Tail
@@ -27,7 +26,7 @@ from zvview.store.collection import Collection
 from zvview.store.opening import open as open_place
 from zvview.store.places.open import Place
 from zvview.store.store import Store
-from zvview.style import Colouring
+from zvview.style import Colouring, choose_colouring
 
 __all__ = ["OpenedStore", "make_layers", "name_of", "open_stores"]
 
@@ -168,7 +167,8 @@ def make_layers(opened: list[OpenedStore], settings: ViewSettings) -> list[Layer
             layer, store, found.frame, settings, colouring=found.colouring, slab=found.slab, tail=found.tail
         )
         if found.look is not None:
-            dress(layer, found.look)
+            dress(layer, found.look, store.attributes)
+            place_layer(layer, found.look, found.frame)
         watch_handing_over(layer)
         viewers = open_viewers()
         for viewer in viewers:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,14 +119,15 @@ def pick_segment(
     """
     reach = width_px / 2 + reach_px
     near, widest = index.near(ray.matrix, ray.shift, lambda depth: reach * ray.units_per_px(depth))
-    close = (_segments_beside(positions, segments.take(rows, axis=0), ray, widest) for rows in _portions(near))
-    with np.errstate(invalid="ignore", over="ignore"):  # of vertices without a place, which are never hit
-        found = [_segments_within(positions, ends, ray, reach) for ends in close]
-    if not found:
+
+    def find(rows: NDArray[np.intp]) -> tuple[NDArray[Any], ...]:
+        ends = _segments_beside(positions, segments.take(rows, axis=0), ray, widest)
+        return _segments_within(positions, ends, ray, reach)
+
+    found = _search(near, find)
+    if found is None:
         return None
-    vertices, off_px, depth = (np.concatenate(part) for part in zip(*found, strict=True))
-    if not len(vertices):
-        return None
+    vertices, off_px, depth = found
     is_touched = off_px <= width_px / 2 + 1
     depth = np.where(is_touched, depth, 0.0)
     return int(vertices[np.lexsort((off_px, depth, ~is_touched))[0]])
@@ -171,12 +172,11 @@ def pick_face(positions: NDArray[np.floating], faces: NDArray[np.integer], index
         Of the faces.
     """
     near, _ = index.near(ray.matrix, ray.shift, lambda depth: np.where(ray.units_per_px(depth) > 0, 0.0, -1.0))
-    with np.errstate(invalid="ignore", over="ignore"):
-        found = [_faces_hit(positions, faces.take(rows, axis=0), ray) for rows in _portions(near)]
-    if not found:
+    found = _search(near, lambda rows: _faces_hit(positions, faces.take(rows, axis=0), ray))
+    if found is None:
         return None
-    vertices, depth = (np.concatenate(part) for part in zip(*found, strict=True))
-    return int(vertices[np.argmin(depth)]) if len(vertices) else None
+    vertices, depth = found
+    return int(vertices[np.argmin(depth)])
 
 
 def _faces_hit(
@@ -196,6 +196,14 @@ def _faces_hit(
     return faces[hits, np.argmax(shares, axis=1)][is_seen] if len(hits) else faces[:0, 0], depth[is_seen]
 
 
-def _portions(rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    """`rows` in portions whose arrays stay in the processor's cache: twice as quick as all at once, and steadier."""
-    return (rows[at : at + _PORTION] for at in range(0, len(rows), _PORTION))
+def _search(
+    rows: NDArray[np.intp], find: Callable[[NDArray[np.intp]], tuple[NDArray[Any], ...]]
+) -> tuple[NDArray[Any], ...] | None:
+    """The arrays that `find` gives of `rows`, which have an entry for each hit; None where nothing is hit.
+
+    It is given portions whose arrays stay in the processor's cache: twice as quick as all at once, and steadier.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):  # of vertices without a place, which are never hit
+        found = [find(rows[at : at + _PORTION]) for at in range(0, len(rows), _PORTION)]
+    joined = tuple(np.concatenate(part) for part in zip(*found, strict=True))
+    return joined if joined and len(joined[0]) else None

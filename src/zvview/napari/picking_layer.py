@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zvview.napari.camera import LayerPlacement, ViewerState
+from zvview.napari.cursor import Cursor
 from zvview.napari.picking import find_ray, pick_face, pick_segment
 from zvview.napari.picking_index import ElementIndex
 
@@ -94,38 +95,25 @@ class PickedByRay:
         Parameters are those of :meth:`napari.layers.Layer.get_value`. Other than napari's own it minds the units of
         the viewer, which are not always those of the layer.
         """
-        return self._find(self._content, position, view_direction, dims_displayed, world)
+        return self._find(self._content, Cursor(position, view_direction, dims_displayed, world))
 
-    def pick_values(
-        self,
-        position: ArrayLike,
-        *,
-        view_direction: ArrayLike | None = None,
-        dims_displayed: Sequence[int] | None = None,
-        world: bool = False,
-    ) -> dict[str, Any] | None:
-        """Values of the vertex that :meth:`get_value` finds, by name."""
+    def pick_values(self, cursor: Cursor) -> dict[str, Any] | None:
+        """Values of the vertex under the cursor, by name; None where there is none."""
         content = self._content
-        vertex = self._find(content, position, view_direction, dims_displayed, world)
+        vertex = self._find(content, cursor)
         return None if vertex is None else content.values_of(vertex)
 
-    def _find(
-        self,
-        content: Content,
-        position: ArrayLike,
-        view_direction: ArrayLike | None,
-        dims_displayed: Sequence[int] | None,
-        world: bool,
-    ) -> int | None:
+    def _find(self, content: Content, cursor: Cursor) -> int | None:
         sight = self.sight
         if sight is None or not self.visible or not len(content.elements):
             return None
         state, placement = sight.state, sight.placement
-        point = np.asarray(position, np.float64)
-        along = None if view_direction is None else np.asarray(view_direction, np.float64)
-        if not world:
+        point = np.asarray(cursor.position, np.float64)
+        along = None if cursor.view_direction is None else np.asarray(cursor.view_direction, np.float64)
+        if not cursor.is_in_world:
             point, along = _to_world(point, along, placement)
-        is_same = dims_displayed is None or not world or tuple(dims_displayed) == state.displayed
+        shown = cursor.dims_displayed if cursor.is_in_world else None
+        is_same = shown is None or tuple(shown) == state.displayed
         if len(point) != len(state.point) or not is_same or state.is_3d != (along is not None):
             return None  # the view changed a moment ago, and what is drawn will follow
         axes = tuple(axis - placement.first_axis for axis in state.displayed if axis >= placement.first_axis)

@@ -16,7 +16,7 @@ from zvview.stream.editing import VERTEX
 from zvview.style.colouring import Colouring, colour_vertices, object_of_vertices, segments_of
 from zvview.style.membership import Membership
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "colours_in", "prepare"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +84,14 @@ def prepare(
         positions = np.ascontiguousarray(positions[:, ::-1])[:, ::-1]
     vertices = batch.attributes.get(VERTEX)
     return Prepared(positions, _owned(colours), elements, _features(batch), triangles, vertices)
+
+
+def colours_in(features: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float32] | None:
+    """The attribute of four channels that is among features, (N, 4) from 0 to 1; None if it is not."""
+    found = [features[channel] for number in range(4) if (channel := f"{name}[{number}]") in features]
+    if len(found) < 4:
+        return None
+    return np.clip(np.nan_to_num(np.stack(found, axis=1).astype(np.float32)), 0, 1)
 
 
 def _owned(colours: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,9 +17,9 @@ from psygnal import Signal
 from zvview.errors import InvalidInputError, ZvviewError
 from zvview.geometry.batches import Batch
 from zvview.napari.camera import LayerPlacement, ViewerState
-from zvview.napari.colouring import GroupsOfStore, colour_axes, with_limits
 from zvview.napari.describing import Description, describe
 from zvview.napari.frame import Frame
+from zvview.napari.groups import GroupsOfStore
 from zvview.napari.layers import is_fast
 from zvview.napari.plain import PLAIN_BUDGET
 from zvview.napari.polygons import Filler, plane_of
@@ -30,7 +30,7 @@ from zvview.napari.summary import StoreSummary
 from zvview.napari.tails import Tail
 from zvview.store.store import Store
 from zvview.stream import Filter, ViewState
-from zvview.style import Colouring, LegendEntry, legend_of
+from zvview.style import Colouring, LegendEntry, colour_axes, legend_of, with_limits
 
 __all__ = ["StreamWishes"]
 
@@ -70,7 +70,7 @@ class StreamWishes(ABC):
         tail: Tail | None,
     ) -> None:
         self._layer, self.store, self.frame, self._settings = ref(layer), store, frame, settings
-        self._colouring = colouring
+        self._colouring = self._asked_colouring = colouring
         self._groups = GroupsOfStore(store)
         self._summary = StoreSummary.of(store)
         self._filter = Filter()
@@ -98,11 +98,18 @@ class StreamWishes(ABC):
     @colouring.setter
     def colouring(self, colouring: Colouring) -> None:
         layer = self._layer()
-        if layer is not None and colouring != self._colouring and hasattr(layer, "forget_own_looks"):
-            layer.forget_own_looks()
+        if colouring != self._colouring:
+            self._asked_colouring = colouring
+            if layer is not None and hasattr(layer, "forget_own_looks"):
+                layer.forget_own_looks()
         self._colouring = colouring
         self._renew()
         self.changed.emit()
+
+    @property
+    def asked_colouring(self) -> Colouring:
+        """What the layer was asked to be coloured by: without limits where these come from the store."""
+        return self._asked_colouring
 
     @property
     def legend(self) -> tuple[LegendEntry, ...]:

@@ -30,14 +30,32 @@ class Look:
         Of points, in the store's units.
     line_width : float or None
         Of lines, in pixels.
+    world_width : float or None
+        Of lines, in units of the world, in the place of `line_width`: they get wider as one zooms in.
     symbol : str or None
         Of points, one of napari's.
+    border_width : float or None
+        Of points, as a share of their size.
+    border_colour : (float, float, float, float) or None
+        Red, green, blue, alpha.
+    size_by, symbol_by, border_width_by, border_colour_by, shown_by : str or None
+        Attributes of points that say so of each.
+    antialiasing : float or None
+        Of points, in pixels.
+    size_limits : (float, float) or None
+        Of points on the canvas, in pixels.
     fill : float or None
         Opacity of the areas inside closed lines.
+    fill_by : str or None
+        The attribute with the colours of these areas, where they are not those of the lines.
     shading : str or None
-        Of meshes, one of napari's.
+        Of meshes and points, one of napari's.
+    wireframe : (float, float, float, float, float) or None
+        Of meshes: red, green, blue, alpha and the width in pixels; None draws none.
     tail, head : float or None
         How much of the past and the future of lines along time, in the store's units.
+    placement : tuple of tuple of float or None
+        Rows (D, D + 1) of an affine map from the store's coordinates to those of the world, in the store's order.
     """
 
     colouring: Colouring | None = None
@@ -46,11 +64,24 @@ class Look:
     is_visible: bool = True
     point_size: float | None = None
     line_width: float | None = None
+    world_width: float | None = None
     symbol: str | None = None
+    border_width: float | None = None
+    border_colour: tuple[float, float, float, float] | None = None
+    size_by: str | None = None
+    symbol_by: str | None = None
+    border_width_by: str | None = None
+    border_colour_by: str | None = None
+    shown_by: str | None = None
+    antialiasing: float | None = None
+    size_limits: tuple[float, float] | None = None
     fill: float | None = None
+    fill_by: str | None = None
     shading: str | None = None
+    wireframe: tuple[float, float, float, float, float] | None = None
     tail: float | None = None
     head: float | None = None
+    placement: tuple[tuple[float, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

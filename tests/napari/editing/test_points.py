@@ -11,55 +11,16 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 import zvview
-from tests.napari.hands import canvas_of, click, drag, pixel_of
+from tests.napari.editing.acting import CONTROL, SHIFT, open_store, press, save, told, wait_for_edits
+from tests.napari.hands import click, drag, pixel_of
 from zvview.errors import UnreachableError
-from zvview.napari.editing import closing
 from zvview.napari.editing import editing as editing_module
 from zvview.napari.editing.asking import Choice
 from zvview.napari.editing.attaching import editing_of
 from zvview.napari.editing.editing import Phase
 from zvview.napari.editing.points import PointEditing
 from zvview.pyramid import build_pyramid
-from zvview.store.store import Store
 from zvview.testing import make_store
-
-CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-
-
-def open_store(place: object) -> Store:
-    store = zvview.open(str(place))
-    assert isinstance(store, Store)
-    return store
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """Few enough points to be edited wherever one looks."""
-    place = tmp_path / "cells.zarrvectors"
-    make_store(str(place), "point_cloud", size=4000, seed=3, chunk_shape=(250,) * 3).close()
-    build_pyramid(str(place))
-    return place
-
-
-@pytest.fixture
-def editing(window: Any, place: Path) -> PointEditing:
-    """The store in the window, being edited in a 3-D view."""
-    window.drop(place)
-    (layer,) = window.viewer.layers
-    window.viewer.dims.ndisplay = 3
-    window.settle()
-    found = editing_of(layer)
-    assert isinstance(found, PointEditing)
-    found.start()
-    window.wait(lambda: found.phase is Phase.ON)
-    return found
-
-
-def press(window: Any, key: Qt.Key, modifiers: Any = Qt.KeyboardModifier.NoModifier) -> None:
-    """A key on the canvas, as users press it."""
-    canvas = canvas_of(window.viewer)
-    canvas.setFocus()
-    QTest.keyClick(canvas, key, modifiers)
 
 
 def lonely_row(window: Any, layer: Any) -> int:
@@ -70,13 +31,6 @@ def lonely_row(window: Any, layer: Any) -> int:
     distance = np.abs(pixels[inner, None] - pixels[None]).max(axis=2)
     distance[np.arange(len(inner)), inner] = 10_000
     return int(inner[distance.min(axis=1).argmax()])
-
-
-def wait_for_edits(window: Any, layer: Any) -> None:
-    """Until the layer shows what was streamed with all edits."""
-    stream = layer.stream
-    window.wait(lambda: stream.update.edits is not None and stream.update.edits.edits is stream.editing.session.edits)
-    window.settle()
 
 
 def test_points_are_added_dragged_deleted_pasted_undone_saved_and_there_again(
@@ -90,7 +44,8 @@ def test_points_are_added_dragged_deleted_pasted_undone_saved_and_there_again(
     layer.mode = "add"
     corner = pixel_of(window.viewer, layer, layer.data[lonely_row(window, layer)])
     click(window.viewer, (corner[0] + 25, corner[1] + 20))
-    assert editing.review == "1 added" and layer.name.endswith(" *") and len(layer.data) == 4001
+    assert layer.name.endswith(" *") and len(layer.data) == 4001
+    told(window, editing, "1 added")
     wait_for_edits(window, layer)
     assert len(layer.data) == 4001 and np.isnan(layer.features["intensity"]).sum() == 1
 
@@ -100,7 +55,7 @@ def test_points_are_added_dragged_deleted_pasted_undone_saved_and_there_again(
     click(window.viewer, at)
     assert layer.selected_data == {row}
     drag(window.viewer, at, (at[0] + 60, at[1] + 40))
-    assert editing.review == "1 moved, 1 added"
+    told(window, editing, "1 moved, 1 added")
     wait_for_edits(window, layer)
     (row,) = layer.selected_data  # it stays selected
     moved = layer.data[row].copy()
@@ -109,7 +64,7 @@ def test_points_are_added_dragged_deleted_pasted_undone_saved_and_there_again(
 
     press(window, Qt.Key.Key_C, CONTROL)
     press(window, Qt.Key.Key_V, CONTROL)
-    assert editing.review == "1 moved, 2 added"
+    told(window, editing, "1 moved, 2 added")
     wait_for_edits(window, layer)
     assert (layer.data == moved).all(axis=1).sum() == 2
 
@@ -117,19 +72,19 @@ def test_points_are_added_dragged_deleted_pasted_undone_saved_and_there_again(
     lost = layer.data[gone].copy()
     click(window.viewer, pixel_of(window.viewer, layer, lost))
     press(window, Qt.Key.Key_Delete)
-    assert editing.review == "1 moved, 1 deleted, 2 added" and len(layer.data) == 4001
+    assert len(layer.data) == 4001
+    told(window, editing, "1 moved, 1 deleted, 2 added")
     press(window, Qt.Key.Key_Z, CONTROL)
-    assert editing.review == "1 moved, 2 added"
+    told(window, editing, "1 moved, 2 added")
     wait_for_edits(window, layer)
     assert len(layer.data) == 4002 and (layer.data == lost).all(axis=1).any()
     press(window, Qt.Key.Key_Z, CONTROL | SHIFT)
-    assert editing.review == "1 moved, 1 deleted, 2 added"
+    told(window, editing, "1 moved, 1 deleted, 2 added")
     wait_for_edits(window, layer)
     window.look("napari_edit")
 
     shown = {point.tobytes() for point in layer.data}
-    press(window, Qt.Key.Key_D, CONTROL | SHIFT)
-    window.wait(lambda: not editing.is_changed and editing.phase is Phase.ON)
+    save(window, editing)
     wait_for_edits(window, layer)
     assert layer.name == "cells" and {point.tobytes() for point in layer.data} == shown
     assert not list(zvview.check(str(place)))
@@ -173,10 +128,11 @@ def test_values_of_a_selection_are_set_in_the_dock(window: Any, plugin: str, edi
         window.look("napari_edit")
         QTest.mouseClick(dock.edit.undo_button, Qt.MouseButton.LeftButton)
         QTest.mouseClick(dock.edit.undo_button, Qt.MouseButton.LeftButton)
-        assert editing.review == "no edits" and layer.name == "cells"
+        told(window, editing, "no edits")
+        assert layer.name == "cells"
         table.item(1, kinds).setText("no such type")
         window.live(0.1)
-        assert editing.review == "no edits"
+        told(window, editing, "no edits")
     finally:
         window.viewer.window.remove_dock_widget(dock)
 
@@ -255,18 +211,19 @@ def test_in_a_plane_points_are_added_at_the_slider_and_dragged_along_it(window: 
     layer.mode = "add"
     height, width = window.viewer.canvas.size
     click(window.viewer, (round(width) // 2, round(height) // 2))
-    assert editing.review == "1 added" and layer.data[-1, 0] == window.viewer.dims.point[0]
+    assert layer.data[-1, 0] == window.viewer.dims.point[0]
+    told(window, editing, "1 added")
     wait_for_edits(window, layer)
     assert len(layer.data) == count + 1
     layer.mode = "select"
     row = lonely_row(window, layer)
     before, at = layer.data[row].copy(), pixel_of(window.viewer, layer, layer.data[row])
     drag(window.viewer, at, (at[0] + 40, at[1]))
-    assert editing.review == "1 moved, 1 added"
     np.testing.assert_array_equal(layer.data[row][:2], before[:2])
+    told(window, editing, "1 moved, 1 added")
     press(window, Qt.Key.Key_C, CONTROL)
     press(window, Qt.Key.Key_V, CONTROL)
-    assert editing.review == "1 moved, 2 added"
+    told(window, editing, "1 moved, 2 added")
     editing.discard()
 
 
@@ -282,63 +239,19 @@ def test_edits_that_cannot_be_saved_are_kept(
     def refuse() -> None:
         raise UnreachableError("the disk is full")
 
-    told: list[str] = []
+    messages: list[str] = []
     monkeypatch.setattr(session, "commit", refuse)
-    monkeypatch.setattr(editing_module, "show_error", told.append)
+    monkeypatch.setattr(editing_module, "show_error", messages.append)
     editing.save()
     assert editing.phase is Phase.SAVING and "saving" in editing.status
     window.wait(lambda: editing.phase is Phase.ON)
-    assert told == ["the edits were not saved, and are kept: the disk is full"]
-    assert editing.review == "1 deleted" and layer.name == "cells *"
+    assert messages == ["the edits were not saved, and are kept: the disk is full"]
+    assert layer.name == "cells *"
+    told(window, editing, "1 deleted")
     layer.selected_data = {8}
     layer.remove_selected()
-    assert editing.review == "2 deleted"
+    told(window, editing, "2 deleted")
     editing.discard()
-
-
-@pytest.fixture
-def changed(window: Any, editing: PointEditing) -> PointEditing:
-    """Five points deleted and not saved."""
-    (layer,) = window.viewer.layers
-    layer.selected_data = set(range(5))
-    layer.remove_selected()
-    assert editing.review == "5 deleted"
-    return editing
-
-
-def answer(monkeypatch: pytest.MonkeyPatch, choice: Choice) -> list[str]:
-    """Answer the question about unsaved edits; the questions that were asked come back."""
-    asked: list[str] = []
-
-    def ask(text: str, *, can_cancel: bool) -> Choice:
-        asked.append(text)
-        return choice
-
-    monkeypatch.setattr(closing, "ask_unsaved", ask)
-    return asked
-
-
-@pytest.mark.parametrize(("choice", "left"), [(Choice.SAVE, 3995), (Choice.DISCARD, 4000), (Choice.KEEP, 4000)])
-def test_a_layer_with_unsaved_edits_is_not_removed_without_a_question(
-    window: Any, place: Path, changed: PointEditing, monkeypatch: pytest.MonkeyPatch, choice: Choice, left: int
-) -> None:
-    asked = answer(monkeypatch, choice)
-    window.viewer.layers.clear()
-    assert asked == ["cells: 5 deleted and not saved"]
-    assert open_store(place).level(0).vertex_count == left
-    unsaved = open_store(place).edit().find_unsaved()
-    assert len(unsaved) == (choice is Choice.KEEP)
-
-
-def test_a_window_with_unsaved_edits_is_not_closed_when_the_user_thinks_better_of_it(
-    window: Any, changed: PointEditing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = answer(monkeypatch, Choice.CANCEL)
-    frame = window.viewer.window._qt_window
-    frame.close()
-    assert len(asked) == 1 and frame.isVisible() and changed.is_changed
-    changed.discard()
-    assert not changed.is_changed
 
 
 def test_edits_that_a_crash_left_behind_are_offered_again(

@@ -70,5 +70,6 @@ def test_what_is_done_to_shapes_is_done_to_the_lines_of_the_store(window: Any, p
     editing.undo()
     shapes.selected_data = {1}
     shapes.remove_selected()  # a drawing of its own now
+    window.wait(lambda: not editing.is_busy)
     assert editing.review == "no edits"
     editing.stop()

@@ -19,6 +19,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox
 
 import zvview
+from tests.napari.editing.acting import begin_points
 from zvview.errors import Cancelled, ConflictError, ExistsError, UnsupportedError, ZvviewError
 from zvview.napari.editing.attaching import editing_of
 from zvview.napari.editing.editing import Editing, Phase
@@ -29,6 +30,7 @@ from zvview.napari.writing.target import is_within, with_suffix
 from zvview.napari.writing.writer import write_layers
 from zvview.pyramid.build import build_pyramid
 from zvview.pyramid.design import PyramidOptions
+from zvview.style import Colouring
 
 COUNT, BUDGET = 60_000, 3_000
 
@@ -102,14 +104,34 @@ def test_all_of_the_store_is_saved_and_nobody_is_warned(
     assert told() == []
 
 
-def test_a_place_that_the_store_does_not_know_is_told(
-    window: Any, layer: Any, place: Path, tmp_path: Path, told: Any
-) -> None:
-    layer.scale = (1, 1, 2)
+def test_the_copy_looks_as_the_layer_does_now(window: Any, layer: Any, place: Path, tmp_path: Path, told: Any) -> None:
+    layer.scale, layer.rotate, layer.translate = (1, 1, 2), (10, 20, 30), (5, 6, 7)
+    layer.stream.colouring = Colouring("attribute", "score", "inferno", (100.0, 900.0))
+    layer.opacity, layer.blending, layer.current_size = 0.6, "additive", 12
+    layer.current_symbol, layer.current_border_color, layer.current_border_width = "star", "red", 0.2
+    before = files_of(place)
     layer.save(str(tmp_path / "copy.zarrvectors"))
-    assert files_of(tmp_path / "copy.zarrvectors") == files_of(place)
-    (message,) = told()
-    assert "scale and place" in message
+    copied = files_of(tmp_path / "copy.zarrvectors")
+    assert {name for name in copied if copied[name] != before.get(name)} == {"zarr.json"} and len(copied) == len(before)
+    assert files_of(place) == before and zvview.check(tmp_path / "copy.zarrvectors").ok and told() == []
+    window.drop(tmp_path / "copy.zarrvectors")
+    window.settle()
+    again = window.viewer.layers[-1]
+    assert again.stream.colouring == layer.stream.colouring
+    assert (again.opacity, again.blending, again.current_size, str(again.current_symbol)) == (
+        0.6,
+        "additive",
+        12,
+        "star",
+    )
+    np.testing.assert_allclose(again.border_width, 0.2)
+    np.testing.assert_array_equal(again.border_color, [[1, 0, 0, 1]] * len(again.data))
+    for point in ((0, 0, 0), (100, 200, 300)):
+        np.testing.assert_allclose(again.data_to_world(point), layer.data_to_world(point), atol=1e-6)
+    np.testing.assert_allclose(again.extent.world, layer.extent.world, atol=1e-3)
+    again.save(str(tmp_path / "third.zv.zip"))  # as it was opened: byte for byte
+    shutil.unpack_archive(tmp_path / "third.zv.zip", tmp_path / "third")
+    assert files_of(tmp_path / "third") == copied
 
 
 @pytest.mark.parametrize(("typed", "made"), [("mine", "mine.zarrvectors"), ("mine.zv", "mine.zv")])
@@ -185,6 +207,29 @@ def test_edits_that_are_not_saved_go_into_the_copy(window: Any, layer: Any, plac
                 assert (made.level(number).read().positions[:, 2] > 100).all()
             assert made.level(0).vertex_count == (z > 100).sum() < COUNT
     assert files_of(place) == before
+
+
+def test_an_edit_made_just_before_is_in_the_copy(
+    window: Any, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editing = begin_points(window, place)
+    (layer,) = window.viewer.layers
+    may_go_on = threading.Event()
+    editing._turns.ask(may_go_on.wait, editing._done)
+    layer.selected_data = {0, 1, 2}
+    layer.remove_selected()
+    monkeypatch.setattr("zvview.napari.editing.editing._CLOSE_S", 0.1)
+    with pytest.raises(ConflictError, match="still waits"):
+        layer.save(str(tmp_path / "copy.zarrvectors"))
+    assert not (tmp_path / "copy.zarrvectors").exists()
+    monkeypatch.undo()
+    threading.Timer(0.3, may_go_on.set).start()
+    layer.save(str(tmp_path / "copy.zarrvectors"))
+    with zvview.open(tmp_path / "copy.zarrvectors") as copy, zvview.open(place) as store:
+        assert copy.level(0).vertex_count == store.level(0).vertex_count - 3
+    window.wait(lambda: not editing.is_busy)
+    editing.discard()
+    window.wait(lambda: not editing.is_changed)
 
 
 def test_edits_of_a_store_that_cannot_be_listed_are_told_of(

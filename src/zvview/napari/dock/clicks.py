@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+from zvview.napari.cursor import Cursor
 
 __all__ = ["Click", "ClickWatch"]
 
@@ -20,18 +21,13 @@ class Click:
 
     Attributes
     ----------
-    position : (V,) float64 array
+    cursor : Cursor
         In world coordinates.
-    view_direction : (V,) float64 array or None
-        None in 2-D.
-    dims_displayed : tuple of int
     keys : tuple of str
         That were held, such as ``Shift``.
     """
 
-    position: NDArray[np.float64]
-    view_direction: NDArray[np.float64] | None
-    dims_displayed: tuple[int, ...]
+    cursor: Cursor
     keys: tuple[str, ...] = ()
 
 
@@ -58,12 +54,6 @@ class ClickWatch:
             farthest = max(farthest, float(np.abs(np.array(event.pos) - begin).max()))
             yield
         if max(farthest, float(np.abs(np.array(event.pos) - begin).max())) <= _MOST_PX:
-            along = event.view_direction
-            self._on_click(
-                Click(
-                    np.array(event.position, np.float64),
-                    None if along is None else np.array(along, np.float64),
-                    tuple(event.dims_displayed),
-                    keys,
-                )
-            )
+            place, along = np.array(event.position, np.float64), event.view_direction
+            along = None if along is None else np.array(along, np.float64)
+            self._on_click(Click(Cursor(place, along, tuple(event.dims_displayed), is_in_world=True), keys))

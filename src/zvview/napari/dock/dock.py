@@ -266,12 +266,7 @@ class ZarrVectorsDock(PanelsWidget):
             return
 
         def pick(token: CancelToken) -> Description | None:
-            values = layer.pick_values(
-                click.position,
-                view_direction=click.view_direction,
-                dims_displayed=list(click.dims_displayed),
-                world=True,
-            )
+            values = layer.pick_values(click.cursor)
             return None if values is None else stream.describe(values, wait=True)
 
         self._readers["pick"].ask(pick, self._pin)

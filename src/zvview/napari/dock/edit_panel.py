@@ -9,15 +9,18 @@ from weakref import ref
 import numpy as np
 from napari.layers import Layer
 from numpy.typing import NDArray
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from zvview.napari.dock.selection_table import SelectionTable
 from zvview.napari.editing.attaching import editing_of, find_editing
+from zvview.napari.editing.command import Command
 from zvview.napari.editing.editing import Editing, Phase
 
 __all__ = ["EditPanel"]
 
+_COLUMNS: Final = 3  # of buttons
 _HINT: Final = "Editing changes the store once the edits are saved."
 _BUSY: Final = {
     Phase.OPENING: "Looking what there is to edit\u2026",
@@ -35,7 +38,7 @@ class EditPanel(QWidget):
         self._layer: Any = lambda: None
         self._editing: Editing | None = None
         self._rows = np.empty(0, np.int64)
-        self._commands: dict[str, str] = {}
+        self._commands: dict[str, Command] = {}
         self.edit_button = QPushButton("&Edit")
         self.edit_button.setCheckable(True)
         self.go_button = QPushButton("&Zoom in and edit")
@@ -48,7 +51,7 @@ class EditPanel(QWidget):
         self.redo_button.setToolTip("Ctrl+Shift+Z on the canvas")
         self.save_button.setToolTip("Write the edits into the store: Ctrl+Shift+D on the canvas")
         self.table = SelectionTable()
-        self.commands = QHBoxLayout()
+        self.commands = QGridLayout()
         self._connect()
         self._lay_out()
         self._show_state()
@@ -117,6 +120,9 @@ class EditPanel(QWidget):
             self._editing.set_feature(name, self._rows[rows], value)
 
     def _show_state(self) -> None:
+        if not isalive(self.edit_button):  # the window is gone, and the edits are settled after it
+            self._follow(None)
+            return
         editing = self._editing
         phase = Phase.OFF if editing is None else editing.phase
         self.edit_button.setChecked(phase is not Phase.OFF)
@@ -136,17 +142,18 @@ class EditPanel(QWidget):
         self._show_commands({} if editing is None else editing.commands)
         self._show_table(editing if phase is Phase.ON else None)
 
-    def _show_commands(self, commands: Mapping[str, str]) -> None:
+    def _show_commands(self, commands: Mapping[str, Command]) -> None:
         if commands == self._commands:
             return
         self._commands = dict(commands)
         while (item := self.commands.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.deleteLater()
-        for name, title in commands.items():
-            button = QPushButton(title)
+        for number, (name, command) in enumerate(commands.items()):
+            button = QPushButton(command.title)
+            button.setToolTip(f"{command.key.replace('Control', 'Ctrl').replace('-', '+')} on the canvas")
             button.clicked.connect(lambda _=False, name=name: self._run(name))
-            self.commands.addWidget(button)
+            self.commands.addWidget(button, *divmod(number, _COLUMNS))
 
     def _run(self, command: str) -> None:
         if self._editing is not None:

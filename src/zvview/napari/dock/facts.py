@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from zvview.format import names
-from zvview.napari.colouring import colour_axes, sample_values
 from zvview.store.store import Store
+from zvview.style import colour_axes, sample_values
 
 __all__ = ["Label", "StoreFacts", "read_facts"]
 
@@ -45,6 +45,8 @@ class StoreFacts:
     ranges : mapping of str to (float, float)
         Least and greatest value of the attributes of one channel. From the index of the store; without one from a
         sample, so that there may be values beyond.
+    wholes : frozenset of str
+        Those of them whose values are whole numbers.
     units : mapping of str to str
     categories : mapping of str to tuple of Label
         In the order of their codes, the missing value last.
@@ -60,6 +62,7 @@ class StoreFacts:
 
     numbers: tuple[tuple[str, int], ...] = ()
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    wholes: frozenset[str] = frozenset()
     units: Mapping[str, str] = field(default_factory=dict)
     categories: Mapping[str, tuple[Label, ...]] = field(default_factory=dict)
     groups: tuple[Label, ...] = ()
@@ -97,6 +100,7 @@ def read_facts(store: Store) -> StoreFacts:
     return StoreFacts(
         tuple(numbers),
         ranges,
+        frozenset(name for name in ranges if attributes[name].dtype.kind != "f"),
         {name: known.unit for name, known in attributes.items() if known.unit},
         categories,
         tuple(Label(title, size) for title, size in zip(titles, sizes, strict=True)),

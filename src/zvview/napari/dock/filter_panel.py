@@ -96,7 +96,10 @@ class FilterPanel(QWidget):
             item.widget().deleteLater()
         self.complaint.hide()
         self.objects.setModified(False)
-        self.ranges = {name: RangeRow(name, ends, facts.units.get(name)) for name, ends in facts.ranges.items()}
+        self.ranges = {
+            name: RangeRow(name, ends, facts.units.get(name), is_whole=name in facts.wholes)
+            for name, ends in facts.ranges.items()
+        }
         self.lists, self._titles = {}, {}
         for row in self.ranges.values():
             row.chosen.connect(lambda chosen, row=row: self._tell(with_range(self._filter, row.name, chosen, row.ends)))

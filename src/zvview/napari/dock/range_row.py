@@ -19,6 +19,15 @@ _REST_MS: Final = 80  # of the handle, before what it means is asked for
 class RangeRow(QWidget):
     """A name and a range slider; a handle at its end means that there is no limit on this side.
 
+    Parameters
+    ----------
+    name : str
+    ends : (float, float)
+        Least and greatest value.
+    unit : str or None
+    is_whole : bool
+        Whether values are whole numbers, and limits are so too.
+
     Signals
     -------
     chosen : (float, float)
@@ -26,19 +35,27 @@ class RangeRow(QWidget):
 
     chosen = Signal(tuple)
 
-    def __init__(self, name: str, ends: tuple[float, float], unit: str | None, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        ends: tuple[float, float],
+        unit: str | None,
+        *,
+        is_whole: bool = False,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
-        self.name = name
+        self.name, self._is_whole = name, is_whole
         low, high = ends if ends[0] < ends[1] else (ends[0], ends[0] + 1)
-        self.ends = low, high
         self.slider = QLabeledDoubleRangeSlider(Qt.Orientation.Horizontal)
         self.slider.setEdgeLabelMode(QLabeledDoubleRangeSlider.EdgeLabelMode.NoLabel)
-        decimals = int(np.clip(3 - np.floor(np.log10(high - low)), 0, 12))
-        margin = 10.0**-decimals  # the labels round: the ends themselves must be reachable
+        decimals = 0 if is_whole else int(np.clip(3 - np.floor(np.log10(high - low)), 0, 12))
+        margin = 0.0 if is_whole else 10.0**-decimals  # the labels round: the ends themselves must be reachable
+        step = (high - low) / _STEPS
         self.ends = low - margin, high + margin
         self.slider.setDecimals(decimals)
         self.slider.setRange(*self.ends)
-        self.slider.setSingleStep((high - low) / _STEPS)
+        self.slider.setSingleStep(max(1.0, np.rint(step)) if is_whole else step)
         self.slider.setValue(self.ends)
         self.slider.setAccessibleName(f"Range of {name}")
         self.slider.setToolTip(f"Vertices whose {name} lies between the two; at its end a handle hides nothing")
@@ -53,7 +70,7 @@ class RangeRow(QWidget):
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)
-        self._rest.timeout.connect(lambda: self.chosen.emit(tuple(self.slider.value())))
+        self._rest.timeout.connect(self._tell)
         self.slider.valueChanged.connect(lambda: self._rest.start())
 
     def show_range(self, wanted: tuple[float, float] | None) -> None:
@@ -63,3 +80,7 @@ class RangeRow(QWidget):
         low, high = self.ends if wanted is None else np.clip(wanted, *self.ends)
         with QSignalBlocker(self.slider):
             self.slider.setValue((float(low), float(high)))
+
+    def _tell(self) -> None:
+        low, high = self.slider.value()  # of whole numbers as well it may stand in between, and show the nearest
+        self.chosen.emit((round(low), round(high)) if self._is_whole else (low, high))

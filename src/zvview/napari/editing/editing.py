@@ -22,12 +22,14 @@ from zvview.napari.binding import StreamBinding
 from zvview.napari.courier import Courier
 from zvview.napari.dock.background import Background
 from zvview.napari.editing.asking import Choice, ask_left_behind, ask_reload
+from zvview.napari.editing.command import Command
+from zvview.napari.editing.turns import Turns
 from zvview.napari.latest import LatestWorker
 from zvview.napari.preparing import Prepared
 from zvview.napari.watching import weakly
 from zvview.store.editing.edits import Edits
-from zvview.store.editing.journal_file import SavedJournal
 from zvview.store.editing.review import review
+from zvview.store.editing.saved_journals import SavedJournal
 from zvview.store.editing.session import EditSession
 from zvview.stream import Update
 from zvview.stream.editing import EditOverlay
@@ -36,6 +38,7 @@ __all__ = ["Editing", "OverlayMaker", "Phase"]
 
 _MARK = " *"
 _REST_MS = 30
+_CLOSE_S = 2.0
 _UNDO, _REDO, _SAVE = "Control-Z", "Control-Shift-Z", "Control-Shift-D"
 
 
@@ -60,6 +63,9 @@ class OverlayMaker(Protocol):
 class Editing(ABC):
     """Edits one store by way of one layer; on the thread of the window. Found at ``layer.stream.editing``.
 
+    All operations of the session take turns on a thread of their own: one may have to read chunks, or to wait for
+    another one that does. The layer shows what hands did to it meanwhile.
+
     Parameters
     ----------
     layer : Layer
@@ -82,9 +88,10 @@ class Editing(ABC):
         """Why nothing can be edited now, or what to do about it."""
         self._maker: OverlayMaker | None = None
         self._phase_after = Phase.OFF
-        self._opener, self._saver, self._preparer = (
-            Background(f"zvview-edit-{n}") for n in ("open", "save", "prepare")
-        )
+        self._opener, self._preparer = (Background(f"zvview-edit-{n}") for n in ("open", "prepare"))
+        self._turns = Turns("zvview-edit-change")
+        self._under_way = 0
+        self._is_behind = False
         self._worker = LatestWorker("zvview-overlay")
         self._rest = QTimer()
         self._rest.setSingleShot(True)
@@ -92,7 +99,7 @@ class Editing(ABC):
         self._rest.timeout.connect(weakly(self._tell))
         self._courier = Courier(self._take_overlay)
         self._follow_changes = _follower(ref(self))
-        finalize(layer, _close, self._worker, self._opener, self._saver, self._preparer)
+        finalize(layer, _close, self._worker, self._opener, self._preparer, self._turns)
 
     @property
     def is_on(self) -> bool:
@@ -101,14 +108,25 @@ class Editing(ABC):
 
     @property
     def is_changed(self) -> bool:
-        """Whether there are edits that are not saved."""
-        return self.session is not None and self.session.is_changed
+        """Whether there are edits that are not saved, or on their way."""
+        return self.session is not None and (self._under_way > 0 or self.session.is_changed)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether what was done to the layer is still to be done to the edits."""
+        return self._under_way > 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way, neither a change nor a save."""
+        return not (self._turns.is_busy or self._opener.is_busy)
 
     @property
     def status(self) -> str:
         """For the status bar: what is not saved, and whether the layer can be edited."""
         words = {Phase.ON: "editing", Phase.SAVING: "saving", Phase.WAITING: "reading what is to be edited"}
-        parts = [words.get(self.phase, ""), f"not saved: {self.review}" if self.is_changed else ""]
+        waits = "the last edit waits for what it needs" if self._under_way else ""
+        parts = [words.get(self.phase, ""), waits, f"not saved: {self.review}" if self.is_changed else ""]
         return ", ".join(part for part in parts if part)
 
     @property
@@ -139,17 +157,17 @@ class Editing(ABC):
         """Rows of what is selected, (k,), and what they carry: (k,) values by name, those that can be set."""
 
     @property
-    def commands(self) -> dict[str, str]:
-        """What :meth:`run` can do now, with titles."""
+    def commands(self) -> dict[str, Command]:
+        """What :meth:`run` can do now, by name."""
         return {}
 
     def run(self, command: str) -> bool:
-        """Do one of :attr:`commands` to what is selected; returns whether it went well."""
+        """Do one of :attr:`commands` to what is selected; returns whether it was begun."""
         return False
 
     @abstractmethod
     def set_feature(self, name: str, rows: NDArray[np.int64], values: Any) -> bool:
-        """Give what is at some rows another value of a feature; returns whether it went well."""
+        """Give what is at some rows another value of a feature; returns whether it was begun."""
 
     @abstractmethod
     def _make_maker(self) -> OverlayMaker:
@@ -170,35 +188,64 @@ class Editing(ABC):
     def save(self) -> None:
         """Write the edits into the store; returns at once."""
         session = self.session
-        if session is None or not session.is_changed:
+        if session is None or not self.is_changed:
             show_info("there are no edits to save")
         elif self.phase in (Phase.OFF, Phase.ON):
             self._phase_after = self.phase
             self._set_phase(Phase.SAVING)
-            self._saver.ask(lambda token: _tried(session.commit), self._saved)
+            self._turns.ask(session.commit, self._saved)
+
+    def wait(self) -> bool:
+        """Let what was done to the layer be done to the edits; gives up after a moment, and tells whether it did."""
+        return self._turns.wait(_CLOSE_S)
 
     def close(self) -> None:
         """End the session; edits that are not saved are kept on the disk, to be offered again."""
         self.stop()
         session, self.session, self._maker = self.session, None, None
         if session is not None:
-            session.close()
+            self._turns.finish(session.close, _CLOSE_S)
         self._set_phase(Phase.OFF)
 
     def _change(self, change: Callable[[EditSession], object]) -> bool:
-        """Change the edits, unless they are being saved; returns whether it went well. Refusals are told."""
-        if self.session is None:
+        """Change the edits when all that was asked before is done, unless they are being saved; returns at once.
+
+        What comes of it is given to :meth:`_done`; refusals are told, and the layer shows what is so.
+        """
+        session = self.session
+        if session is None:
             return False
         if self.phase is Phase.SAVING:
             show_info("the edits are being saved: nothing was changed")
             return False
-        try:
-            change(self.session)
-        except ZvviewError as error:
-            show_warning(str(error))
-            return False
-        self._tell()
+        self._under_way += 1
+        self._turns.ask(partial(change, session), self._take_change)
         return True
+
+    def _take_change(self, outcome: object) -> None:
+        self._under_way -= 1
+        if isinstance(outcome, Exception):
+            (show_warning if isinstance(outcome, ZvviewError) else show_error)(str(outcome))
+            self._refused()
+        else:
+            self._done(outcome)
+        if self._is_behind and not self._under_way:
+            self._catch_up()
+        self._tell()
+
+    def _catch_up(self) -> None:
+        """Show the store with its edits anew: what came while others were under way was passed over."""
+        self._is_behind, stream = False, self._stream()
+        if stream is not None:
+            stream.discard_edits()
+
+    def _done(self, outcome: object) -> None:
+        """A change was made; this came of it."""
+        del outcome
+
+    @abstractmethod
+    def _refused(self) -> None:
+        """A change was not made, and the layer shows what is not so."""
 
     def _adopt(self, session: EditSession, maker: OverlayMaker) -> None:
         """Edit in this session from now on."""
@@ -230,8 +277,7 @@ class Editing(ABC):
             elif choice is Choice.RESTORE:
                 self._phase_after = Phase.ON if self.phase is Phase.WAITING else self.phase
                 self._set_phase(Phase.SAVING)
-                restore = partial(_tried, partial(session.restore, saved))
-                self._saver.ask(lambda token, restore=restore: restore(), self._reloaded)  # type: ignore[misc]
+                self._turns.ask(partial(session.restore, saved), self._reloaded)
                 return
 
     def _ask_overlay(self) -> None:
@@ -257,15 +303,18 @@ class Editing(ABC):
         self._tell()
 
     def _fits(self, update: Update) -> bool:
-        """Whether an update shows the store with the edits as they are now."""
-        return update.edits is not None and self.session is not None and update.edits.edits is self.session.edits
+        """Whether an update shows the store with the edits as they are now; where some are on their way it waits."""
+        if update.edits is None or self.session is None or update.edits.edits is not self.session.edits:
+            return False
+        self._is_behind |= self._under_way > 0
+        return self._under_way == 0
 
     def _saved(self, answer: Any) -> None:
         stream = self._stream()
         if isinstance(answer, ConflictError):
             session = self.session
             if session is not None and ask_reload(str(answer)):
-                self._saver.ask(lambda token: _tried(session.reload), self._reloaded)
+                self._turns.ask(session.reload, self._reloaded)
             else:
                 self._set_phase(self._phase_after)
             return
@@ -274,20 +323,22 @@ class Editing(ABC):
             show_error(f"the edits were not saved, and are kept: {answer}")
             return
         show_info(f"the edits were saved{': ' if answer.note else ''}{answer.note}")
-        if stream is not None:
-            self._begin_anew(stream)
+        self._begin_anew(stream)
 
     def _reloaded(self, answer: Any) -> None:
         stream = self._stream()
         if isinstance(answer, BaseException):
             self._set_phase(self._phase_after)
             show_error(str(answer))
-        elif stream is not None:
+        else:
             show_info(str(answer))
             self._begin_anew(stream)
 
-    def _begin_anew(self, stream: StreamBinding) -> None:
+    def _begin_anew(self, stream: StreamBinding | None) -> None:
         """The store is another one: read it again, and lay over it what is left of the edits."""
+        if stream is None:  # the layer is gone
+            self._set_phase(Phase.OFF)
+            return
         stream.retry()  # before the edits are others: what comes with those is of the store as it is now
         self._opener.ask(lambda token: self._make_maker(), self._take_maker)
 
@@ -339,15 +390,7 @@ def _calls(editing: Callable[[], Editing | None], name: str) -> Callable[[Any], 
     return call
 
 
-def _tried(action: Callable[[], Any]) -> Any:
-    """What it gives, or the error that it raises: a fault of saving must be told, whatever it is."""
-    try:
-        return action()
-    except Exception as error:
-        return error
-
-
-def _close(worker: LatestWorker, *tasks: Background) -> None:
+def _close(worker: LatestWorker, *tasks: Background | Turns) -> None:
     worker.close(0.0)
     for task in tasks:
         task.close()

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 from weakref import WeakMethod, ref
 
 import numpy as np
 from napari.layers import Layer
-from napari.utils.notifications import show_warning
+from napari.utils.notifications import show_info, show_warning
 from numpy.typing import NDArray
 
 from zvview.errors import ZvviewError
+from zvview.format.sequences import distinct
 from zvview.napari.binding import StreamBinding
 from zvview.napari.dock.clicks import Click, ClickWatch
+from zvview.napari.editing.clipboard import Clipboard
+from zvview.napari.editing.command import Command
+from zvview.napari.editing.drag import Drag
 from zvview.napari.editing.editing import Editing, Phase
-from zvview.napari.editing.handle_tools import HandleTool, handles_of
+from zvview.napari.editing.handle_changes import HandleChanges, Made
+from zvview.napari.editing.handle_layer import HandleLayer
+from zvview.napari.editing.handle_tools import HandleTool
+from zvview.napari.editing.vertex_handles import VertexHandles
 from zvview.napari.frame import Frame
-from zvview.napari.layers import make_layer, show
+from zvview.napari.layers import show
 from zvview.napari.preparing import Prepared
-from zvview.store.editing.journal_file import SavedJournal
+from zvview.store.editing.saved_journals import SavedJournal
 from zvview.store.editing.session import EditSession
 from zvview.stream import Update
 from zvview.stream.edited_objects import EditedObjects
-from zvview.stream.editing import find_equal
 
 __all__ = ["HandleEditing"]
-
-_SIZE_PX = 6
-_COLOUR = (1.0, 0.85, 0.2, 1.0)
 
 
 class Follower(Protocol):
@@ -62,12 +66,13 @@ class HandleEditing(Editing):
         super().__init__(layer, stream, guard)
         self.followers: list[Follower] = []
         """What else is edited in step, such as shapes."""
-        self._tool: HandleTool | None = None
-        self._handles: Callable[[], Any] = lambda: None
+        self._view: HandleLayer | None = None
+        self._changes = HandleChanges()
+        self._clipboard = Clipboard()
         self._clicks: ClickWatch | None = None
         self._prepared: Prepared | None = None
-        self._waiting: Prepared | None = None
-        self._dragged: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+        self._drag: Drag | None = None
+        self._arrived: HandleTool | None = None  # while others are dragged
 
     @property
     def frame(self) -> Frame:
@@ -76,27 +81,27 @@ class HandleEditing(Editing):
 
     def tell(self) -> None:
         """The edits were changed by others than this."""
-        self._reload()
-        self._tell()
+        self._reload(lambda session: None)
 
     def save(self) -> None:
         """Write the edits into the store, those of followers too; returns at once."""
-        if self.phase is not Phase.ON or self._change(self._follow_up):
+        try:
+            for follower in self.followers if self.phase is Phase.ON else ():
+                follower.follow()
+        except ZvviewError as error:
+            show_warning(str(error))
+        else:
             super().save()
-
-    def _follow_up(self, session: EditSession) -> None:
-        for follower in self.followers:
-            follower.follow()
 
     @property
     def chosen(self) -> tuple[int, ...]:
         """Ids of the objects whose vertices are handles."""
-        return () if self._tool is None else self._tool.ids
+        return () if self._view is None else self._view.tool.ids
 
     @property
     def handles(self) -> Any:
         """The layer of the handles; None while no object is chosen."""
-        return self._handles()
+        return None if self._view is None else self._view.points
 
     def start(self) -> None:
         """Begin: from now on a click on an object chooses it."""
@@ -131,7 +136,7 @@ class HandleEditing(Editing):
             self._let_go()
             self._ask_overlay()
             return
-        self._preparer.ask(lambda token: handles_of(session, ids), self._take_tool)
+        self._turns.ask(partial(self._changes.choose, session, ids), self._chose)
 
     def show(self, update: Update, prepared: Prepared) -> None:
         """Show what was streamed; while something is edited, only with all edits."""
@@ -139,9 +144,8 @@ class HandleEditing(Editing):
         is_any_shown = self.phase in (Phase.OFF, Phase.OPENING)
         if layer is None or not (is_any_shown or self._fits(update)):
             return
-        if self._dragged is not None:
-            self._waiting = prepared
-            return
+        if self._drag is not None:
+            return  # what is dragged is about to be another edit
         self._prepared = prepared
         show(layer, prepared)
 
@@ -149,47 +153,49 @@ class HandleEditing(Editing):
         """All that is in view has come; vertices that are handles have other names in the store as it is now."""
         is_waiting = self.phase is Phase.WAITING
         super().rest(update)
-        if is_waiting and self.phase is Phase.ON and self._tool is not None:
-            self.choose(self._tool.ids)
+        if is_waiting and self.phase is Phase.ON and self.chosen:
+            self.choose(self.chosen)
 
     @property
     def selection(self) -> tuple[NDArray[np.int64], Mapping[str, NDArray[Any]]]:
         """Rows of the selected handles, (k,), and what their vertices carry."""
-        handles, tool = self.handles, self._tool
-        if handles is None or tool is None:
+        view = self._view
+        if view is None:
             return np.empty(0, np.int64), {}
-        rows = np.sort(np.fromiter(handles.selected_data, np.int64, len(handles.selected_data)))
-        rows = rows[rows < len(tool.positions)]
-        return rows, {name: v[rows] for name, v in tool.attributes.items() if v.ndim == 1}
+        rows = view.selected
+        return rows, {name: v[rows] for name, v in view.tool.attributes.items() if v.ndim == 1}
 
     def set_feature(self, name: str, rows: NDArray[np.int64], values: Any) -> bool:
-        """Give the vertices at some handles another value of an attribute; returns whether it went well."""
+        """Give the vertices at some handles another value of an attribute; returns whether it was begun."""
         return self._do(lambda tool: tool.set_values(name, rows, values))
 
     @property
-    def commands(self) -> dict[str, str]:
-        """What :meth:`run` can do now, with titles."""
-        return {} if self._tool is None or self.phase is not Phase.ON else self._tool.commands()
+    def commands(self) -> dict[str, Command]:
+        """What :meth:`run` can do now, by name."""
+        return {} if self._view is None or self.phase is not Phase.ON else self._view.tool.commands()
 
     def run(self, command: str) -> bool:
-        """Do one of :attr:`commands` to the handles that are selected; returns whether it went well."""
+        """Do one of :attr:`commands` to the handles that are selected; returns whether it was begun."""
         rows, _ = self.selection
+        if command not in self.commands:
+            return False
+        if command == "copy":
+            return self._view is not None and self._clipboard.copy(self._view)
+        if command == "paste":
+            return self._paste()
         return self._do(lambda tool: getattr(tool, command)(rows))
 
     def undo(self) -> None:
         """Take the latest edit back."""
-        super().undo()
-        self._went_back()
+        self._go_back(lambda session: session.undo())
 
     def redo(self) -> None:
         """Make it again."""
-        super().redo()
-        self._went_back()
+        self._go_back(lambda session: session.redo())
 
     def discard(self) -> None:
         """Take all edits back, for good."""
-        super().discard()
-        self._went_back()
+        self._go_back(lambda session: session.discard())
 
     def _opened(self, answer: _Opened | ZvviewError) -> None:
         stream, layer = self._stream(), self._layer()
@@ -229,124 +235,139 @@ class HandleEditing(Editing):
             return
         if stream.viewer.layers.selection.active not in (layer, handles):
             return
-        at = {"view_direction": click.view_direction, "dims_displayed": list(click.dims_displayed), "world": True}
-        if handles is not None and (handles.mode == "add" or handles.get_value(click.position, **at) is not None):
+        if handles is not None and (handles.mode == "add" or click.cursor.find_in(handles) is not None):
             return
-        values = layer.pick_values(click.position, **at)
+        values = layer.pick_values(click.cursor)
         found = -1 if values is None else int(values.get("id", -1))
         if found >= 0 and found not in self.chosen:
             self.choose((*self.chosen, found) if click.keys else (found,))
 
-    def _take_tool(self, answer: HandleTool | ZvviewError) -> None:
-        if isinstance(answer, ZvviewError):
-            show_warning(str(answer))
-            return
-        self._tool = answer
-        self._show_handles()
-        self._ask_overlay()
+    def _chose(self, outcome: object) -> None:
+        if isinstance(outcome, Exception):
+            show_warning(str(outcome))
+        else:
+            self._done(outcome)
+            self._ask_overlay()
 
     def _do(self, change: Callable[[HandleTool], object]) -> bool:
-        tool = self._tool
-        if tool is None or self.phase is not Phase.ON:
+        """Change the handles by way of a copy of what they show, when the changes before are made."""
+        if self._view is None:
             return False
-        is_done = self._change(lambda session: change(tool))
-        self._show_handles()
-        return is_done
+        if self.phase is not Phase.ON:
+            show_info("the store is being read or saved: nothing was changed")
+            return False
+        return self._change(self._changes.of_tool(self._view.tool, change))
 
-    def _went_back(self) -> None:
+    def _done(self, outcome: object) -> None:
+        if isinstance(outcome, Made) and outcome.changes is self._changes and outcome.tool is not None:
+            self._arrived = outcome.tool
+            self._show_arrived()
+
+    def _refused(self) -> None:
+        self._show_arrived()
+
+    def _show_arrived(self) -> None:
+        """Show the handles as they are, unless some are dragged, or about to be others: then that is shown."""
+        before = None if self._view is None else self._view.tool
+        tool = before if self._arrived is None else self._arrived
+        if tool is None or self._drag is not None or self._under_way:
+            return
+        self._arrived = None
+        self._show_handles(tool)
+        if before is not None and tool.ids != before.ids:
+            self._ask_overlay()
+
+    def _go_back(self, change: Callable[[EditSession], object]) -> None:
         for follower in list(self.followers):
             follower.let_go()
-        self._reload()
+        self._reload(change)
 
-    def _reload(self) -> None:
-        """The edits are others: take the vertices of the objects chosen from them."""
-        tool = self._tool
-        if tool is None:
-            return
-        try:
-            tool.load()
-        except ZvviewError:  # an object that was made and is no more
-            self._let_go()
-        self._show_handles()
+    def _reload(self, change: Callable[[EditSession], object]) -> None:
+        """Change the edits, and take the vertices of the objects chosen from them."""
+        self._change(self._changes.of_session(change))
 
-    def _show_handles(self) -> None:
-        """Make the layer of handles show the vertices as they are now; what is selected stays so, if it is there."""
-        layer, stream, tool = self._layer(), self._stream(), self._tool
-        if layer is None or stream is None or tool is None or stream.viewer is None:
+    def _paste(self) -> bool:
+        """Add what was copied, and select it."""
+        piece = None if self._view is None else self._clipboard.piece(self._view)
+        if piece is None:
+            return False
+        return self._do(lambda tool: tool.put(piece) if isinstance(tool, VertexHandles) else None)
+
+    def _show_handles(self, tool: HandleTool) -> None:
+        """Have handles for the vertices of `tool`."""
+        layer, stream = self._layer(), self._stream()
+        if layer is None or stream is None or stream.viewer is None:
             return
         if not len(tool.positions):
             self._let_go()
-            return
-        handles = self.handles
-        if handles is None:
-            handles = self._make_handles(layer, stream)
-        count, selected = len(handles.data), set(handles.selected_data)
-        positions = self._frame.to_layer(tool.positions)
-        colours = np.tile(np.array(_COLOUR, np.float32), (len(positions), 1))
-        handles.swap(positions, colours, {"id": tool.object_ids})
-        if count == len(positions):
-            handles.selected_data = selected
+        elif self._view is not None:
+            self._view.show(tool)
+        else:
+            view = self._view = HandleLayer(self._frame, layer, stream.viewer, tool)
+            view.points.events.data.connect(self._follow)
+            view.points.events.set_data.connect(self._follow_drag)
+            view.points.selected_data.events.items_changed.connect(self._tell_later)
+            self._bind_keys(view.points)
+            for name, command in tool.commands().items():
+                view.points.bind_key(command.key, _runs(ref(self), name), overwrite=True)
         self._tell()
-
-    def _make_handles(self, layer: Layer, stream: StreamBinding) -> Any:
-        """A layer of points above all others, with its tools at hand."""
-        handles = make_layer("point_cloud", self._frame, name=f"vertices of {layer.name.removesuffix(' *')}")
-        handles.canvas_size_limits = (_SIZE_PX, _SIZE_PX)
-        for name in ("scale", "translate", "rotate", "shear", "affine"):
-            setattr(handles, name, getattr(layer, name))
-        handles.handles_of = ref(layer)  # the dock goes on showing that one
-        stream.viewer.add_layer(handles)
-        handles.mode = "select"
-        handles.events.data.connect(self._follow)
-        handles.events.set_data.connect(self._follow_drag)
-        handles.selected_data.events.items_changed.connect(self._tell_later)
-        self._bind_keys(handles)
-        self._handles = ref(handles)
-        return handles
 
     def _let_go(self) -> None:
         """No object is chosen any more."""
-        handles, stream = self.handles, self._stream()
-        self._tool, self._dragged, self._handles = None, None, lambda: None
-        viewer = None if stream is None else stream.viewer
-        if handles is not None and viewer is not None and handles in viewer.layers:
-            viewer.layers.remove(handles)
+        view, self._view, self._drag, self._arrived = self._view, None, None, None
+        self._changes = HandleChanges()
+        if view is not None:
+            view.remove()
         self._tell()
 
     def _follow(self, event: Any) -> None:
         """Something was done to the handles."""
-        action, handles, tool = str(getattr(event, "action", "")), self.handles, self._tool
-        if handles is None or tool is None:
+        action, view = str(getattr(event, "action", "")), self._view
+        if view is None:
             return
         if action == "changing":
-            self._begin_drag(tool)
-        elif action == "changed":
-            rows = np.unique(np.asarray(event.data_indices, np.int64))
-            places = self._frame.to_store(handles.data[rows])
-            self._dragged, self._waiting = None, None
-            self._do(lambda tool: tool.move(rows, places))
-        elif action == "removed":
-            rows = np.unique(np.asarray(event.data_indices, np.int64))
-            self._do(lambda tool: tool.delete(rows))
-        elif action == "added":
-            selected, _ = self.selection
-            for place in self._frame.to_store(handles.data[len(tool.positions) :]):
-                self._do(lambda tool, place=place: tool.add(place, selected))  # type: ignore[misc]
+            layer = self._layer()
+            if layer is not None and self._prepared is not None:
+                self._drag = Drag(layer, self._prepared, view.points)
+        elif action in ("added", "changed", "removed"):
+            self._drag = None
+            try:
+                self._do_by_hand(view, action, distinct(np.asarray(event.data_indices, np.int64)))
+            except ZvviewError as error:
+                show_warning(str(error))
+            self._show_arrived()
 
-    def _begin_drag(self, tool: HandleTool) -> None:
-        """Find the dragged vertices in what is shown, so that it can follow."""
-        if self._prepared is not None:
-            self._dragged = find_equal(self._prepared.positions, self._frame.to_layer(tool.positions))
+    def _do_by_hand(self, view: HandleLayer, action: str, rows: NDArray[np.int64]) -> None:
+        """Do to the edits what was done to the handles at some rows."""
+        if action == "changed":
+            own, places = view.moved(rows)
+            if len(own):
+                self._do(lambda tool: tool.move(own, places))
+        elif action == "removed":
+            gone = view.removed(rows)
+            self._do(lambda tool: tool.delete(gone))
+        else:
+            places = view.added()
+            parents = view.parents()
+            for place in places:
+                self._do(partial(_add, place, parents))
 
     def _follow_drag(self, event: Any = None) -> None:
-        layer, handles, dragged, prepared = self._layer(), self.handles, self._dragged, self._prepared
-        if layer is None or handles is None or dragged is None or prepared is None:
-            return
-        rows, at = dragged
-        positions = np.empty_like(prepared.positions)
-        positions[:] = prepared.positions
-        positions[rows] = handles.data[at]
-        show(layer, replace(prepared, positions=positions))
+        if self._drag is not None:
+            self._drag.follow()
+
+
+def _add(place: NDArray[np.float64], selected: NDArray[np.int64], tool: HandleTool) -> None:
+    tool.add(place, selected)
+
+
+def _runs(editing: Callable[[], HandleEditing | None], command: str) -> Callable[[Any], None]:
+    def run(layer: Any) -> None:
+        found = editing()
+        if found is not None:
+            found.run(command)
+
+    return run
 
 
 def _call(method: Callable[[], Callable[[Click], None] | None], click: Click) -> None:

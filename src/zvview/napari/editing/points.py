@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from napari.layers import Layer
-from napari.utils.notifications import show_warning
+from napari.utils.notifications import show_info, show_warning
 from numpy.typing import NDArray
 
 from zvview.errors import ZvviewError
+from zvview.format.sequences import distinct, is_among
 from zvview.napari.binding import StreamBinding
 from zvview.napari.editing.editing import Editing, Phase
-from zvview.napari.editing.tools import Known, PointTool
+from zvview.napari.editing.promises import Promises
+from zvview.napari.editing.tools import Change, Known, PointTool
 from zvview.napari.layers import show
 from zvview.napari.preparing import Prepared
-from zvview.store.editing.journal_file import SavedJournal
+from zvview.store.editing.saved_journals import SavedJournal
 from zvview.store.editing.session import EditSession
 from zvview.stream import Update
 from zvview.stream.edited_points import EditedPoints
@@ -56,6 +58,7 @@ class PointEditing(Editing):
         self.needed_zoom: float | None = None
         """How much the camera must zoom in until all points in view can be shown; None where they can be."""
         self._tool: PointTool | None = None
+        self._promises = Promises()
         self._is_dragging = False
         self._waiting: tuple[Update, Prepared] | None = None
         self._level_before: int | None = None
@@ -134,9 +137,9 @@ class PointEditing(Editing):
         return rows, {name: values[rows] for name, values in tool.known.features.items()}
 
     def set_feature(self, name: str, rows: NDArray[np.int64], values: Any) -> bool:
-        """Give the points at some rows of the layer another value of a feature; returns whether it went well."""
+        """Give the points at some rows of the layer another value of a feature; returns whether it was begun."""
         tool = self._tool
-        return tool is not None and self._change(lambda session: tool.set_feature(name, rows, values))
+        return tool is not None and self._change(tool.set_feature(name, rows, values))
 
     def _opened(self, answer: _Opened | ZvviewError) -> None:
         stream, layer = self._stream(), self._layer()
@@ -174,17 +177,19 @@ class PointEditing(Editing):
 
     def _swap(self, layer: Layer, update: Update, prepared: Prepared) -> None:
         selected = self._selected_names(layer)
-        show(layer, prepared)
+        if is_other := not _is_shown(layer, prepared):
+            show(layer, prepared)
         assert prepared.vertices is not None and update.chunks is not None and self.session is not None
         features = {name: np.array(values) for name, values in prepared.features.items()}
-        known = Known(prepared.vertices, update.chunks, prepared.positions.copy(), features)
+        places = np.array(update.batch.positions)
+        known = Known(prepared.vertices, update.chunks, prepared.positions.copy(), places, features)
         is_same = self._tool is not None and self._tool.known.chunks is update.chunks
-        self._tool = PointTool(self._frame, self.session, known)
-        if len(selected) and is_same:
-            layer.selected_data = set(np.flatnonzero(np.isin(prepared.vertices, selected)).tolist())
+        self._tool = PointTool(self._frame, self.session.schema, known, self._promises)
+        if len(selected) and is_same and is_other:
+            layer.selected_data = np.flatnonzero(is_among(prepared.vertices, np.sort(selected)))
         if self.phase is Phase.WAITING:
             layer.feature_defaults = _unknown(features, self.session)
-        chunks = update.chunks[np.unique(known.vertices[known.vertices >= 0] >> 32)]
+        chunks = update.chunks[distinct(known.vertices[known.vertices >= 0] >> 32)]
         session = self.session
         self._preparer.ask(lambda token: session.prepare(chunks), self._prepared)
 
@@ -207,24 +212,46 @@ class PointEditing(Editing):
         self._is_dragging = action == "changing"
         if action not in ("added", "changed", "removed"):
             return
-        is_ready = tool is not None and self.phase is Phase.ON
-        if not is_ready or not self._change(lambda session: tool.follow(layer, action, event.data_indices)):  # type: ignore[union-attr]
-            self._revert()
-        elif self._waiting is not None:  # it came before what was done now
-            self._waiting = None
+        waiting, self._waiting = self._waiting, None
+        if tool is None or self.phase is not Phase.ON:
+            show_info("the store is being read or saved: nothing was changed")
+            self._refused()
+        elif not self._change_all(tool.follow(layer, action, event.data_indices)) and waiting is not None:
+            self._swap(layer, *waiting)  # it came while something was dragged that is where it was
 
     def _follow_features(self, event: Any = None) -> None:
         layer, tool = self._layer(), self._tool
-        if layer is None or tool is None or self.phase is not Phase.ON:
-            return
-        if not self._change(lambda session: tool.describe(layer)):
-            self._revert()
+        if layer is not None and tool is not None and self.phase is Phase.ON:
+            self._change_all(tool.describe(layer))
 
-    def _revert(self) -> None:
-        """Show the store with its edits again."""
-        stream = self._stream()
-        if stream is not None:
-            stream.discard_edits()
+    def _change_all(self, changes: Sequence[Change]) -> bool:
+        """Begin some changes; returns whether there are any."""
+        for change in changes:
+            self._change(change)
+        if changes:
+            self._tell()
+        return bool(changes)
+
+    def _refused(self) -> None:
+        """Show the store with its edits again, when no others are under way."""
+        self._is_behind = True
+        if not self._under_way:
+            self._catch_up()
+
+
+def _is_shown(layer: Any, prepared: Prepared) -> bool:
+    """Whether a layer shows just that: hands did to it what was done to the edits since, and selecting anew is slow."""
+    table = layer.features
+    return (
+        np.array_equal(layer.data, prepared.positions)
+        and np.array_equal(layer.face_color, prepared.colours)
+        and list(table) == list(prepared.features)
+        and all(_are_same(table[name].to_numpy(), values) for name, values in prepared.features.items())
+    )
+
+
+def _are_same(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    return np.array_equal(one, other, equal_nan=one.dtype.kind == other.dtype.kind == "f")
 
 
 def _unknown(features: Mapping[str, NDArray[Any]], session: EditSession) -> dict[str, Any]:

@@ -1,22 +1,29 @@
-"""From what the tools of a points layer did to operations of an edit session, by comparing with what was shown."""
+"""From what the tools of a points layer did to changes of an edit session, by comparing with what was shown."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 from napari.layers import Points
 from numpy.typing import NDArray
 
+from zvview.format.sequences import distinct
+from zvview.napari.editing.places import moved_places
+from zvview.napari.editing.promises import Promises
 from zvview.napari.frame import Frame
 from zvview.store.editing.edits import VertexRefs
+from zvview.store.editing.schema import Schema
 from zvview.store.editing.session import EditSession
-from zvview.stream.editing import refs_of
 
-__all__ = ["Known", "PointTool"]
+__all__ = ["Change", "Known", "PointTool"]
+
+Change: TypeAlias = Callable[[EditSession], object]
+"""Does something to a session, on the thread on which changes take turns."""
 
 _CHANNEL = re.compile(r"(.+)\[(\d+)\]")
 
@@ -33,54 +40,65 @@ class Known:
         By which the names count.
     positions : (N, D) float32 array
         In the layer's data coordinates; a copy, since tools write into those of the layer.
+    places : (N, D) array
+        The same in the coordinates and the precision of the store; a copy.
     features : mapping of str to (N,) array
+        A copy of each.
     """
 
     vertices: NDArray[np.int64]
     chunks: NDArray[np.int64]
     positions: NDArray[np.float32]
+    places: NDArray[np.floating]
     features: Mapping[str, NDArray[Any]]
 
-    def refs(self, rows: NDArray[np.generic]) -> VertexRefs:
-        """Names of the points at some rows."""
-        return refs_of(self.vertices[rows], self.chunks)
+    def take(self, kept: NDArray[np.bool_]) -> Known:
+        """Without some points."""
+        return Known(
+            self.vertices[kept],
+            self.chunks,
+            self.positions[kept],
+            self.places[kept],
+            {name: values[kept] for name, values in self.features.items()},
+        )
 
 
 class PointTool:
-    """Does to a session what was done to a layer; on the thread of the window.
+    """Tells what must be done to a session after something was done to a layer; on the thread of the window.
+
+    It counts on it at once, so that what is done next to the same points can be told as well.
 
     Parameters
     ----------
     frame : Frame
-    session : EditSession
+    schema : Schema
+        Of the store.
     known : Known
         What the layer shows now.
+    promises : Promises
+        Of the names of points that are not made yet.
     """
 
-    def __init__(self, frame: Frame, session: EditSession, known: Known) -> None:
-        self._frame, self._session, self.known = frame, session, known
+    def __init__(self, frame: Frame, schema: Schema, known: Known, promises: Promises) -> None:
+        self._frame, self._schema, self.known, self._promises = frame, schema, known, promises
 
-    def follow(self, layer: Points, action: str, indices: Sequence[int]) -> None:
-        """Do what the layer tells of: ``added``, ``changed`` or ``removed`` points at some rows.
-
-        Raises
-        ------
-        ZvviewError
-            The session refuses it; the layer shows what is not so, then.
-        """
+    def follow(self, layer: Points, action: str, indices: Sequence[int]) -> list[Change]:
+        """What the layer tells of: ``added``, ``changed`` or ``removed`` points at some rows."""
+        changes: list[Change] = []
         if action == "removed":
-            self._delete(np.unique(np.asarray(indices, np.int64)))
+            changes += self._delete(distinct(np.asarray(indices, np.int64)))
         count = len(self.known.vertices)
         if len(layer.data) < count:  # data were assigned: what napari cut off is gone
-            self._delete(np.arange(len(layer.data), count))
+            changes += self._delete(np.arange(len(layer.data), count))
         elif len(layer.data) > count:
-            self._add(layer, np.arange(count, len(layer.data)))
+            changes += self._add(layer, np.arange(count, len(layer.data)))
         if action == "changed":
-            rows = np.unique(np.asarray(indices, np.int64) % max(len(layer.data), 1))
-            self._move(layer, rows[rows < len(self.known.vertices)])
+            rows = distinct(np.asarray(indices, np.int64) % max(len(layer.data), 1))
+            changes += self._move(layer, rows[rows < len(self.known.vertices)])
+        return changes
 
-    def describe(self, layer: Points) -> None:
-        """Take over features that were changed, from napari's own table for example."""
+    def describe(self, layer: Points) -> list[Change]:
+        """Features that were changed, in napari's own table for example."""
         table, count = layer.features, len(self.known.vertices)
         changed: dict[str, NDArray[np.int64]] = {}
         for name, before in self.known.features.items():
@@ -91,81 +109,92 @@ class PointTool:
                     differs &= ~(np.isnan(now) & np.isnan(before))
                 if differs.any():
                     changed[name] = np.flatnonzero(differs)
+        changes = []
         for name, rows in changed.items():
             values = table[name].to_numpy()[rows]
-            self.set_feature(name, rows, values)
+            changes.append(self.set_feature(name, rows, values))
             self.known.features[name][rows] = values
+        return changes
 
-    def set_feature(self, name: str, rows: NDArray[np.int64], values: Any) -> None:
-        """Give the points at some rows another value, or values, of a feature: ``id`` is the object.
-
-        Raises
-        ------
-        ZvviewError
-            There is none of that name, or it cannot have these values.
-        """
-        refs = self.known.refs(rows)
-        if name == "id" and "id" not in self._session.schema.columns:
-            self._session.reassign(refs, values)
-            return
+    def set_feature(self, name: str, rows: NDArray[np.int64], values: Any) -> Change:
+        """The points at some rows with another value, or values, of a feature: ``id`` is the object."""
+        names = self._names(rows)
+        if name == "id" and "id" not in self._schema.columns:
+            return lambda session: session.reassign(names(), values)
         channel = _CHANNEL.fullmatch(name)
-        if channel is None or channel[1] not in self._session.schema.columns:
-            self._session.set_attributes(refs, {name: values})
-            return
-        width = self._session.schema.columns[channel[1]].row_shape[0]
+        if channel is None or channel[1] not in self._schema.columns:
+            return lambda session: session.set_attributes(names(), {name: values})
+        width = self._schema.columns[channel[1]].row_shape[0]
         features = self.known.features
         whole = np.stack([features[f"{channel[1]}[{c}]"][rows] for c in range(width)], axis=1)
         whole[:, int(channel[2])] = values
-        self._session.set_attributes(refs, {channel[1]: whole})
+        return lambda session: session.set_attributes(names(), {channel[1]: whole})
 
-    def _delete(self, rows: NDArray[np.int64]) -> None:
-        known = self.known
-        kept = np.ones(len(known.vertices), bool)
+    def _names(self, rows: NDArray[np.generic]) -> Callable[[], VertexRefs]:
+        """Gives the names of the points at some rows as they are now, when they all are made."""
+        vertices, chunks, promises = self.known.vertices[rows], self.known.chunks, self._promises
+        return lambda: promises.refs(vertices, chunks)
+
+    def _delete(self, rows: NDArray[np.int64]) -> list[Change]:
+        kept = np.ones(len(self.known.vertices), bool)
         kept[rows] = False
         if kept.all():
-            return
-        self._session.delete(known.refs(~kept))
-        features = {name: values[kept] for name, values in known.features.items()}
-        self.known = Known(known.vertices[kept], known.chunks, known.positions[kept], features)
+            return []
+        names = self._names(~kept)
+        self.known = self.known.take(kept)
+        return [lambda session: session.delete(names())]
 
-    def _move(self, layer: Points, rows: NDArray[np.int64]) -> None:
+    def _move(self, layer: Points, rows: NDArray[np.int64]) -> list[Change]:
         known = self.known
-        now = layer.data[rows]
-        rows = rows[(now != known.positions[rows]).any(axis=1)]
+        at = _all_or(rows, len(known.vertices))
+        moved, places = moved_places(self._frame, known.places[at], known.positions[at], layer.data[at])
+        rows = rows[moved]
         if not len(rows):
-            return
-        self._session.move(known.refs(rows), self._frame.to_store(layer.data[rows]))
-        known.positions[rows] = layer.data[rows]
+            return []
+        at = _all_or(rows, len(known.vertices))
+        known.positions[at], known.places[at] = layer.data[at], places
+        names = self._names(rows)
+        return [lambda session: session.move(names(), places)]
 
-    def _add(self, layer: Points, rows: NDArray[np.int64]) -> None:
-        known, session = self.known, self._session
+    def _add(self, layer: Points, rows: NDArray[np.int64]) -> list[Change]:
+        known, schema, promises = self.known, self._schema, self._promises
         positions = np.array(layer.data[rows], np.float32)
+        places = self._frame.to_store(positions)
         features = {name: np.array(layer.features[name].to_numpy()) for name in known.features}
         fresh = {name: values[rows] for name, values in features.items()}
-        attributes = _attributes_of(fresh, session)
-        ids = fresh.get("id") if session.schema.has_objects and "id" not in session.schema.columns else None
-        names = np.empty(len(rows), np.int64)
-        has_object = np.ones(len(rows), bool) if ids is None else ids >= 0
-        for mine in (has_object, ~has_object):
-            if mine.any():
-                refs = session.add(
-                    self._frame.to_store(positions[mine]),
-                    {name: values[mine] for name, values in attributes.items()},
-                    ids[mine] if ids is not None and has_object[mine].all() else None,
-                )
-                names[mine] = refs.rows
-        self.known = Known(
-            np.concatenate((known.vertices, names)),
-            known.chunks,
-            np.concatenate((known.positions, positions)),
-            features,
+        attributes = _attributes_of(fresh, schema)
+        ids = fresh.get("id") if schema.has_objects and "id" not in schema.columns else None
+        promised = promises.give(len(rows))
+        self.known = replace(
+            known,
+            vertices=np.concatenate((known.vertices, promised)),
+            positions=np.concatenate((known.positions, positions)),
+            places=np.concatenate((known.places, places.astype(known.places.dtype))),
+            features=features,
         )
 
+        def make(mine: NDArray[np.bool_], owners: NDArray[np.int64] | None, session: EditSession) -> None:
+            values = {name: values[mine] for name, values in attributes.items()}
+            promises.keep(promised[mine], session.add(places[mine], values, owners).rows)
 
-def _attributes_of(features: Mapping[str, NDArray[Any]], session: EditSession) -> dict[str, NDArray[Any]]:
+        has_object = np.ones(len(rows), bool) if ids is None else ids >= 0
+        changes: list[Change] = []
+        for mine, is_owned in ((has_object, ids is not None), (~has_object, False)):
+            if mine.any():
+                owners = ids[mine] if is_owned and ids is not None else None
+                changes.append(partial(make, mine, owners))
+        return changes
+
+
+def _all_or(rows: NDArray[np.int64], count: int) -> NDArray[np.int64] | slice:
+    """Different rows of so many, or the slice that is all of them, which is ten times as fast to take."""
+    return slice(count) if len(rows) == count else rows
+
+
+def _attributes_of(features: Mapping[str, NDArray[Any]], schema: Schema) -> dict[str, NDArray[Any]]:
     """Features as the attributes that they are of, with channels put together again."""
     out = {}
-    for name, metadata in session.schema.columns.items():
+    for name, metadata in schema.columns.items():
         if metadata.row_shape:
             channels = [features.get(f"{name}[{c}]") for c in range(metadata.row_shape[0])]
             if all(channel is not None for channel in channels):

@@ -20,8 +20,6 @@ from zvview.napari.tails import TimeWindow
 
 __all__ = ["VispyStreamLines"]
 
-_BEHIND = -1  # areas are drawn before the lines around them
-
 
 class VispyStreamLines(VispyBaseLayer[StreamLines]):
     """Draws them with one line visual: two million segments a buffer, one call."""
@@ -29,12 +27,14 @@ class VispyStreamLines(VispyBaseLayer[StreamLines]):
     def __init__(self, layer: StreamLines, font_info: Any, **kwargs: Any) -> None:
         self._nodes: Markers | None = None  # these are made when they are first asked for
         self._fill: Fill | None = None
+        self._outline: Segments | None = None
         super().__init__(layer, Segments(), font_info=font_info, **kwargs)
         self._fades: list[TimeFade] = []
         self._is_timed = False
         self._displayed: tuple[int, ...] = ()
         self._positions = np.zeros((0, 3), np.float32)
         layer.events.time_window.connect(self._on_time_change)
+        layer.events.edge_width.connect(self._on_width_change)
         keep_contexts_apart()
         self.reset()
         self._on_data_change()
@@ -56,6 +56,11 @@ class VispyStreamLines(VispyBaseLayer[StreamLines]):
         self._set_times()
         self.node.visible = layer.visible
         self.node.update()
+
+    def _on_width_change(self) -> None:
+        outline = self._outline
+        drawn = self.node if outline is None or not outline.visible else outline
+        drawn.set_width(self.layer.edge_width)
 
     def _on_time_change(self) -> None:
         """The moment was moved: three numbers for lines and areas, and the nodes, which are few."""
@@ -80,7 +85,7 @@ class VispyStreamLines(VispyBaseLayer[StreamLines]):
         window = self._window
         if window is None and not self._fades:
             return
-        visuals = [self.node] if self._fill is None else [self.node, self._fill]
+        visuals = [self.node] if self._fill is None else [self.node, self._fill, self._outline]
         for visual in visuals[len(self._fades) :]:
             self._fades.append(TimeFade())
             visual.attach(self._fades[-1])
@@ -95,14 +100,19 @@ class VispyStreamLines(VispyBaseLayer[StreamLines]):
         layer = self.layer
         is_filled = layer.fill > 0 and len(layer.triangles) > 0
         if self._fill is None and is_filled:
-            self._fill = Fill(parent=self.node)
-            self._fill.transform = MatrixTransform()
-            self._fill.order = _BEHIND
-            self._fill.opacity = layer.opacity
-        if self._fill is not None:
-            self._fill.visible = is_filled
-            if is_filled:
-                self._fill.set_data(self._positions, layer.colours, layer.triangles, layer.fill)
+            self._fill, self._outline = Fill(parent=self.node), Segments(parent=self.node)
+            for order, visual in enumerate((self._fill, self._outline)):
+                visual.transform = MatrixTransform()
+                visual.order = order - 2  # vispy draws children after their parent, so that lines would lie below areas
+                visual.opacity = layer.opacity
+            self._outline.set_gl_state("translucent", depth_test=False)
+        if self._fill is None or self._outline is None:
+            return
+        self._fill.visible = self._outline.visible = is_filled
+        if is_filled:
+            self._fill.set_data(self._positions, layer.fill_colours, layer.triangles, layer.fill)
+            self._outline.set_data(self._positions, layer.colours, layer.edge_width, layer.segments)
+            self.node.set_width(0)
 
     def _draw_nodes(self) -> None:
         layer, window = self.layer, self._window
@@ -122,7 +132,7 @@ class VispyStreamLines(VispyBaseLayer[StreamLines]):
             self._nodes.set_data(positions, layer.node_size, edge_width=0, face_color=colours)
 
     def _on_opacity_change(self) -> None:
-        for node in (self.node, self._fill, self._nodes):  # vispy does not pass it on to children
+        for node in (self.node, self._fill, self._outline, self._nodes):  # vispy does not pass it on to children
             if node is not None:
                 node.opacity = self.layer.opacity
 

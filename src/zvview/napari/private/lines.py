@@ -13,6 +13,7 @@ from napari.utils.events import Event
 from numpy.typing import NDArray
 
 from zvview.napari.picking_layer import Content, PickedByRay
+from zvview.napari.preparing import colours_in
 from zvview.napari.private.streamed import Streamed
 from zvview.napari.private.thumbnails import ThumbnailAtRest
 from zvview.napari.tails import TimeWindow
@@ -67,10 +68,13 @@ class StreamLines(PickedByRay, ThumbnailAtRest, Streamed, Layer):
         self._segments = np.empty((0, 2), np.uint32)
         self._triangles = np.empty((0, 3), np.uint32)
         self._time_window: TimeWindow | None = None
+        self._world_width = 0.0
+        self._fill_by: str | None = None
         self._columns: Mapping[str, NDArray[Any]] = {}
         self._content = Content(self._positions, self._segments, self._columns)
         super().__init__(None, ndim, **kwargs)
         self.events.add(edge_width=Event, node_size=Event, fill=Event, time_window=Event)
+        self.events.scale_factor.connect(self._follow_zoom)
         self.refresh()
 
     @property
@@ -119,14 +123,23 @@ class StreamLines(PickedByRay, ThumbnailAtRest, Streamed, Layer):
 
     @property
     def edge_width(self) -> float:
-        """Width of the lines, in pixels of the canvas."""
+        """Width of the lines, in pixels of the canvas, as it is now."""
         return self._edge_width
 
     @edge_width.setter
     def edge_width(self, width: float) -> None:
-        self._edge_width = float(width)
+        self._edge_width, self._world_width = float(width), 0.0
         self.events.edge_width()
-        self.events.set_data()
+
+    @property
+    def world_width(self) -> float:
+        """Width of the lines in units of the world, which grow as one zooms in; 0 where they have one in pixels."""
+        return self._world_width
+
+    @world_width.setter
+    def world_width(self, width: float) -> None:
+        self._world_width = max(float(width), 0.0)
+        self._follow_zoom()
 
     @property
     def node_size(self) -> float:
@@ -149,6 +162,26 @@ class StreamLines(PickedByRay, ThumbnailAtRest, Streamed, Layer):
         self._fill = float(np.clip(opacity, 0, 1))
         self.events.fill()
         self.events.set_data()
+
+    @property
+    def fill_by(self) -> str | None:
+        """The attribute of four channels with the colours of the areas; None where they have those of the lines."""
+        return self._fill_by
+
+    @fill_by.setter
+    def fill_by(self, name: str | None) -> None:
+        self._fill_by = name
+        self.events.set_data()
+
+    @property
+    def fill_colours(self) -> NDArray[np.float32]:
+        """Red, green, blue, alpha of the areas at each vertex, (N, 4)."""
+        found = None if self._fill_by is None else colours_in(self._columns, self._fill_by)
+        return self._colours if found is None else found
+
+    def forget_own_looks(self) -> None:
+        """Let areas have the colours of the lines again."""
+        self._fill_by = None
 
     @property
     def time_window(self) -> TimeWindow | None:
@@ -187,6 +220,13 @@ class StreamLines(PickedByRay, ThumbnailAtRest, Streamed, Layer):
         self._triangles = np.empty((0, 3), np.uint32) if triangles is None else triangles
         self.events.set_data()
         self.ask_for_thumbnail()
+
+    def _follow_zoom(self, event: Any = None) -> None:
+        """Keep the width in pixels at what it is in the world."""
+        width = self._world_width / max(float(self.scale_factor), 1e-30)
+        if self._world_width and width != self._edge_width:
+            self._edge_width = width
+            self.events.edge_width()
 
     def _get_ndim(self) -> int:
         return int(self._constant_extent.shape[1])

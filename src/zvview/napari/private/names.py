@@ -24,6 +24,7 @@ PRIVATE_MODULES: Final = {
     "napari.layers.base._base_constants": ("Mode",),
     "napari.layers.points.points": ("_PointsSlicingState",),
     "napari.layers.points._points_constants": ("Symbol",),
+    "napari.layers.points._points_utils": ("_create_box_from_corners_3d", "create_box"),
     "napari.layers.points._slice": ("_PointSliceRequest", "_PointSliceResponse"),
     "napari.layers.surface.surface": ("_SurfaceSlicingState",),
     "napari.layers.surface._slice": ("_SurfaceSliceRequest", "_SurfaceSliceResponse"),
@@ -36,8 +37,14 @@ POINTS_MEMBERS: Final = (
     *("_slicing_state", "_slice_input", "_get_layer_slicing_state", "_update_thumbnail", "_thumbnail_shape"),
     *("_type_string", "_selected_data", "_value", "_get_base_state", "_clipboard", "_data_slice", "_paste_data"),
     *("_current_symbol", "_view_size", "_get_value_3d", "_display_bounding_box_augmented"),
+    *("_move", "_drag_start", "_set_drag_start", "_set_highlight", "_highlight_index", "_highlight_box"),
+    *("_highlight_visible", "_is_selecting", "_drag_box", "_drag_box_stored", "_drag_normal", "_drag_up"),
+    *("_selected_data_stored", "_value_stored"),
 )
 """Members of a ``Points`` layer that are read, replaced or overridden."""
+
+SELECTION_MEMBERS: Final = ("_data", "_emit_change", "replace_selection")
+"""Of psygnal's selection, which is that of a ``Points`` layer."""
 
 SURFACE_MEMBERS: Final = (
     *("_vertices", "_faces", "_vertex_values", "_vertex_colors", "_feature_table", "_slice_input", "_slicing_state"),
@@ -85,6 +92,7 @@ def _missing_of_points() -> list[str]:
     if not missing:
         missing = [f"ColorManager.colors of {n}" for n in ("_face", "_border") if "colors" not in vars(vars(layer)[n])]
         missing += [] if hasattr(layer._feature_table, "_values") else ["_FeatureTable._values"]
+        missing += [f"Selection.{name}" for name in SELECTION_MEMBERS if not hasattr(layer.selected_data, name)]
     return missing
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -10,6 +12,7 @@ from napari.layers.utils.color_manager import ColorMode
 from napari.utils.colormaps.standardize_color import transform_color
 from numpy.typing import ArrayLike, NDArray
 
+from zvview.napari.private.point_columns import PointColumns
 from zvview.napari.private.point_tools import PointTools
 
 __all__ = ["OwnLooks"]
@@ -27,12 +30,24 @@ class OwnLooks(PointTools):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._own_colours: dict[str, NDArray[np.float32]] = {}  # of ``face`` and ``border``, (4,)
         self._own_border_width = 0.0
+        self.columns = PointColumns()
         super().__init__(*args, **kwargs)
 
     def forget_own_looks(self) -> None:
         """Let the colours of the store come back with the next swap, without borders."""
         self._own_colours.clear()
         self._own_border_width = 0.0
+        self.columns = self.columns.without("border_width", "border_colour")
+
+    @property
+    def own_colours(self) -> Mapping[str, NDArray[np.float32]]:
+        """Colours, (4,), that a user chose for all points, of ``face`` and ``border``."""
+        return MappingProxyType(self._own_colours)
+
+    @property
+    def own_border_width(self) -> float:
+        """Width of the borders of all points, as a share of their size."""
+        return self._own_border_width
 
     @property
     def face_color(self) -> NDArray[np.floating]:
@@ -91,6 +106,7 @@ class OwnLooks(PointTools):
     def border_width(self, width: ArrayLike) -> None:
         Points.border_width.fset(self, width)
         if np.ndim(width) == 0:
+            self.columns = self.columns.without("border_width")
             self._own_border_width = self._current_border_width = float(np.asarray(width))
 
     @property
@@ -112,24 +128,32 @@ class OwnLooks(PointTools):
         """Give all points the current colour of a part, now and from now on."""
         manager = self._face if part == "face" else self._border
         self._own_colours[part] = np.array(manager.current_color, np.float32)
-        self._set_colours(self._face.colors)
+        if part == "border":
+            self.columns = self.columns.without("border_colour")
+        kept = self._border.colors if part == "face" and self.columns.border_colour is not None else None
+        self._set_colours(self._face.colors, kept)
         if part == "border" and not self._own_border_width:
             self.border_width = _USUAL_BORDER
         self.events.face_color()
         self.events.border_color()
 
-    def _set_colours(self, colours: NDArray[np.float32]) -> None:
-        """Set the colours of all points, (N, 4), but for what a user chose; past napari's validation, which copies."""
+    def _set_colours(self, colours: NDArray[np.float32], borders: NDArray[np.float32] | None = None) -> None:
+        """Set the colours of all points, (N, 4), but for what a user chose; past napari's validation, which copies.
+
+        `borders` are those of borders, where each has its own.
+        """
         count = len(colours)
         face, border = (self._own_colours.get(part) for part in ("face", "border"))
         faces = colours if face is None else np.tile(face, (count, 1))
         # without one of its own the border is like the face: vispy draws one around points of the least size
         self._face.__dict__["colors"] = faces
-        self._border.__dict__["colors"] = faces if border is None else np.tile(border, (count, 1))
+        alike = faces if border is None else np.tile(border, (count, 1))
+        self._border.__dict__["colors"] = alike if borders is None else borders
 
-    def _set_borders(self, count: int) -> None:
-        """Set the width of the borders of so many points, as one number that stands for all."""
-        self._border_width = np.broadcast_to(np.float32(self._own_border_width), count)
+    def _set_borders(self, count: int, widths: NDArray[np.float32] | None = None) -> None:
+        """Set the width of the borders of so many points: one number that stands for all, or `widths` of each."""
+        alike = np.broadcast_to(np.float32(self._own_border_width), count)
+        self._border_width = alike if widths is None else widths
 
 
 def _is_one(colour: Any, manager: Any) -> bool:

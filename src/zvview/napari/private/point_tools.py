@@ -9,22 +9,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from napari.layers import Points
 from napari.layers.base import ActionType
 from numpy.typing import ArrayLike, NDArray
+
+from zvview.format.sequences import distinct
+from zvview.napari.private.point_selection import SelectedPoints
 
 __all__ = ["PointTools"]
 
 _LOOKS = ("_size", "_border_width", "_shown", "_symbol")
 
 
-class PointTools(Points):  # type: ignore[misc, unused-ignore]
+class PointTools(SelectedPoints):
     """What the tools of a ``Points`` layer call.
 
     Napari's own go through setters that look at every point several times, and tell nobody of a paste.
     """
 
-    selected_data: Any
     ask_for_thumbnail: Callable[[], None]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -48,21 +49,22 @@ class PointTools(Points):  # type: ignore[misc, unused-ignore]
         colours = np.tile(np.asarray(self._face.current_color, np.float32), (count, 1))
         self._append(fresh, colours, columns, looks)
         self._tell(ActionType.ADDED, range(-count, 0))
-        self.selected_data = set(range(len(self._data) - count, len(self._data)))
+        self.selected_data = range(len(self._data) - count, len(self._data))
         self.events.features()
 
     def remove(self, indices: Sequence[int]) -> None:
         """Delete the points at `indices`."""
-        gone = np.unique(np.asarray(list(indices), np.int64))
+        gone = distinct(np.asarray(list(indices), np.int64))
         if not len(gone):
             return
         self._tell(ActionType.REMOVING, gone.tolist())
         kept = np.ones(len(self._data), bool)
         kept[gone] = False
         places = np.cumsum(kept) - 1
-        selected = [int(places[i]) for i in self.selected_data if kept[i]]
+        chosen = self.selected_data.rows
+        selected = places[chosen[kept[chosen]]]
         self._replace(lambda values: _take(values, kept), self._feature_table.values[kept].reset_index(drop=True))
-        self.selected_data = set(selected)
+        self.selected_data = selected
         self._tell(ActionType.REMOVED, gone.tolist())
         self.events.features()
 
@@ -89,7 +91,7 @@ class PointTools(Points):  # type: ignore[misc, unused-ignore]
             defaults = self._feature_table.defaults
             columns = {n: columns.get(n, _repeated(table[n], defaults.get(n), count)) for n in table.columns}
         self._append(positions, np.asarray(board["face_color"], np.float32), columns, looks)
-        self.selected_data = set(range(len(self._data) - count, len(self._data)))
+        self.selected_data = range(len(self._data) - count, len(self._data))
         self._tell(ActionType.ADDED, range(-count, 0))
         self.events.features()
 
@@ -127,7 +129,13 @@ class PointTools(Points):  # type: ignore[misc, unused-ignore]
         sizes: NDArray[np.floating] = super()._view_size
         if threading.get_ident() not in self._picking:
             return sizes
-        return np.maximum(sizes, self.canvas_size_limits[0] * self.scale_factor / abs(self.scale[-1]))
+        drawn = np.maximum(sizes, self.canvas_size_limits[0] * self.scale_factor / abs(self.scale[-1]))
+        return drawn + 2 * self._drawing_error()
+
+    def _drawing_error(self) -> float:
+        """How far from its place a point may be drawn, in data units: what draws counts the world in float32."""
+        farthest = np.abs(np.asarray(self.translate, np.float64)).max(initial=0.0)
+        return float(np.spacing(np.float32(farthest)) / abs(self.scale[-1]))
 
     def _append(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,14 @@ from napari.layers import Points
 from napari.layers.points._points_constants import Symbol
 from napari.layers.points._slice import _PointSliceRequest, _PointSliceResponse
 from napari.layers.points.points import _PointsSlicingState
+from napari.settings import get_settings
 from numpy.typing import ArrayLike, NDArray
 
+from zvview.napari.cursor import Cursor
 from zvview.napari.private.contexts import keep_contexts_apart
 from zvview.napari.private.names import MARKER_RECORD
 from zvview.napari.private.point_looks import OwnLooks
+from zvview.napari.private.point_selection import MANY
 from zvview.napari.private.streamed import Streamed
 from zvview.napari.private.thumbnails import ThumbnailAtRest
 
@@ -82,11 +85,14 @@ class StreamPoints(ThumbnailAtRest, Streamed, OwnLooks):
         self._selected_data.clear()
         self._value = None
         self._data = positions
-        self._size = np.broadcast_to(np.float32(self.current_size), count)
-        self._set_borders(count)
-        self._shown = np.broadcast_to(True, count)
-        self._symbol = np.broadcast_to(np.array(Symbol(self.current_symbol), dtype=object), count)
-        self._set_colours(colours)
+        columns = self.columns
+        sizes, shown, symbols = columns.sizes(features), columns.are_shown(features), columns.symbols_of(features)
+        alike = np.array(Symbol(self.current_symbol), dtype=object)
+        self._size = np.broadcast_to(np.float32(self.current_size), count) if sizes is None else sizes
+        self._set_borders(count, columns.border_widths(features))
+        self._shown = np.broadcast_to(True, count) if shown is None else shown
+        self._symbol = np.broadcast_to(alike, count) if symbols is None else symbols
+        self._set_colours(colours, columns.border_colours(features))
         self._feature_table._values = pd.DataFrame(dict(features), index=pd.RangeIndex(count), copy=False)
         if list(self._feature_table.defaults) != list(features):
             self._feature_table.set_defaults(None)
@@ -103,6 +109,7 @@ class StreamPoints(ThumbnailAtRest, Streamed, OwnLooks):
     def size(self, size: ArrayLike) -> None:
         if np.ndim(size) == 0:
             self._current_size = float(np.asarray(size))
+            self.columns = self.columns.without("size")
             self.events.current_size()
         Points.size.fset(self, size)
 
@@ -115,6 +122,7 @@ class StreamPoints(ThumbnailAtRest, Streamed, OwnLooks):
     def current_size(self, size: float) -> None:
         Points.current_size.fset(self, size)
         if self._update_properties and not self.selected_data and self.mode != "add":
+            self.columns = self.columns.without("size")
             self._size = np.broadcast_to(np.float32(self._current_size), len(self._data))
             self.refresh(highlight=False)
 
@@ -129,6 +137,7 @@ class StreamPoints(ThumbnailAtRest, Streamed, OwnLooks):
             self._symbol = self._symbol.copy()
         Points.current_symbol.fset(self, symbol)
         if self._update_properties and not self.selected_data and self.mode != "add":
+            self.columns = self.columns.without("symbol")
             self.symbol = self._current_symbol
 
     def _own_looks(self, *_: Any) -> None:
@@ -142,30 +151,16 @@ class StreamPoints(ThumbnailAtRest, Streamed, OwnLooks):
         if self._border.colors is self._face.colors:
             self._border.__dict__["colors"] = self._face.colors.copy()
 
-    def pick_values(
-        self,
-        position: ArrayLike,
-        *,
-        view_direction: ArrayLike | None = None,
-        dims_displayed: Sequence[int] | None = None,
-        world: bool = False,
-    ) -> dict[str, Any] | None:
-        """Values of the point that `get_value` finds with the same arguments, by name; from any thread."""
+    def pick_values(self, cursor: Cursor) -> dict[str, Any] | None:
+        """Values of the point under the cursor, by name; None where there is none. From any thread."""
         positions, table = self._data, self._feature_table.values
-        row = self.get_value(position, view_direction=view_direction, dims_displayed=dims_displayed, world=world)
+        row = cursor.find_in(self)
         if row is None or positions is not self._data or row >= len(table):  # swapped meanwhile
             return None
         return {str(name): table[name].iloc[[row]].tolist()[0] for name in table.columns}
 
     def _get_layer_slicing_state(self, data: Any, cache: bool) -> _AllSlicing:
         return _AllSlicing(layer=self, data=data, cache=cache)
-
-    @property
-    def _view_selected(self) -> NDArray[np.int64]:
-        if not self.selected_data:  # asked at every frame; napari would search all points
-            return np.empty(0, np.int64)
-        selected: NDArray[np.int64] = super()._view_selected
-        return selected
 
     def _update_thumbnail(self) -> None:
         step = max(1, len(self._data) // _THUMBNAIL_POINTS)
@@ -204,6 +199,34 @@ class VispyStreamPoints(VispyPointsLayer):
             self.reset()
         self._is_empty, self._axes = False, axes
         markers.update()
+
+    def _on_highlight_change(self) -> None:
+        layer = self.layer
+        places = layer._highlight_index
+        if len(places) < MANY or layer._symbol.strides[0]:
+            super()._on_highlight_change()
+            return
+        layer._highlight_index = []
+        try:
+            super()._on_highlight_change()  # the box; of points it looks the symbol of each up
+        finally:
+            layer._highlight_index = places
+        self._highlight(places)
+
+    def _highlight(self, places: NDArray[np.int64]) -> None:
+        """Draw rings around the points at some places of the view, all of one symbol, as napari draws them."""
+        layer, look = self.layer, get_settings().appearance.highlight
+        rows = layer._view_indices[places]
+        sizes, borders = layer._view_size[places], layer._border_width[rows]
+        scaled = (sizes + (borders * sizes if layer.border_width_is_relative else borders)) * abs(layer.scale[-1])
+        self.node.selection_markers.set_data(
+            layer.data[np.ix_(rows, layer._slice_input.displayed)][:, ::-1],
+            size=scaled,
+            symbol=str(layer._symbol[0]),
+            edge_width=np.minimum(look.highlight_thickness * layer.scale_factor, scaled) * 2,
+            edge_color=tuple(look.highlight_color),
+            face_color=(0, 0, 0, 0),
+        )
 
     def _fill(self, count: int) -> NDArray[np.void]:
         layer = self.layer

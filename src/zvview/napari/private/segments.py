@@ -55,6 +55,11 @@ class _SegmentsVisual(Visual):
         self.shared_program["a_color"] = self._colours
         self.update()
 
+    def set_width(self, width: float) -> None:
+        """Draw lines of so many pixels from now on; 0 draws none."""
+        self._width = width
+        self.update()
+
     def _prepare_transforms(self, view: Any) -> None:
         view.view_program.vert["transform"] = view.transforms.get_transform()
 

@@ -13,6 +13,8 @@ from napari.layers.utils.layer_utils import Extent
 from napari.utils.status_messages import generate_layer_status_strings
 from numpy.typing import ArrayLike, NDArray
 
+from zvview.napari.cursor import Cursor
+
 __all__ = ["Streamed"]
 
 
@@ -74,15 +76,8 @@ class Streamed:
         return True
 
     @abstractmethod
-    def pick_values(
-        self,
-        position: ArrayLike,
-        *,
-        view_direction: ArrayLike | None = None,
-        dims_displayed: Sequence[int] | None = None,
-        world: bool = False,
-    ) -> dict[str, Any] | None:
-        """Values by name of what `get_value` finds with the same arguments."""
+    def pick_values(self, cursor: Cursor) -> dict[str, Any] | None:
+        """Values by name of what is under the cursor; None where there is nothing."""
 
     def get_status(
         self,
@@ -100,8 +95,8 @@ class Streamed:
         status: dict[str, str] = Layer.get_status(self)
         words = self._streaming_status
         if position is not None:
-            view = {"view_direction": view_direction, "dims_displayed": dims_displayed, "world": world}
-            values = self.pick_values(position, **view) if self.is_at_rest else None  # type: ignore[arg-type]
+            cursor = Cursor(position, view_direction, dims_displayed, world)
+            values = self.pick_values(cursor) if self.is_at_rest else None
             text = "" if values is None or self.describe is None else str(self.describe(values))
             digits = max(int(np.ceil(-np.log10(np.abs(self.scale))).max()), -2) + 2
             status["coords"], _ = generate_layer_status_strings(np.asarray(position)[-self.ndim :], None, digits)

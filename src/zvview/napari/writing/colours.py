@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from zvview.samples import Look
 from zvview.style import Colouring, colourmap_names
 
-__all__ = ["as_colours", "base_look", "colour_by_values", "colour_plainly"]
+__all__ = ["as_colours", "base_look", "colour_by_values", "colour_plainly", "with_width"]
 
 _WHITE = (1.0, 1.0, 1.0, 1.0)
 
@@ -26,6 +27,11 @@ def base_look(meta: Mapping[str, Any], **more: Any) -> Look:
         is_visible=bool(meta.get("visible", True)),
         **more,
     )
+
+
+def with_width(look: Look, width: float) -> Look:
+    """The look of lines so wide in the world; of no width they are not drawn."""
+    return replace(look, world_width=width) if width > 0 else replace(look, line_width=0.0)
 
 
 def colour_plainly(name: str, colours: Any, count: int) -> tuple[Colouring, NDArray[np.float32] | None]:

@@ -102,7 +102,7 @@ def free_name(wanted: str, taken: Collection[str]) -> str:
 
 
 def _encode(column: pd.Series) -> tuple[NDArray[Any], Categories | None]:
-    dtype = column.dtype
+    dtype: Any = column.dtype
     if isinstance(dtype, pd.CategoricalDtype) and all(isinstance(label, str) for label in dtype.categories):
         codes = np.asarray(column.cat.codes)
         missing = -1 if (codes < 0).any() else None

@@ -11,7 +11,7 @@ from zvview.geometry.batches import Batch
 from zvview.samples import Look
 from zvview.store.writing.options import AttributeSpec
 
-__all__ = ["CHANNELS", "LayerContent", "LayerTuple"]
+__all__ = ["CHANNELS", "LayerContent", "LayerTuple", "has_text"]
 
 LayerTuple = tuple[Any, Mapping[str, Any], str]
 """What napari hands to writers of a layer: its data, its attributes, and the type of the layer."""
@@ -49,3 +49,12 @@ class LayerContent:
     object_attributes: Mapping[str, Any] = field(default_factory=dict)
     user_metadata: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+def has_text(meta: Mapping[str, Any]) -> bool:
+    """Whether a layer of points or shapes writes text beside them, and shows it."""
+    text = meta.get("text")
+    if not isinstance(text, Mapping) or not text.get("visible", True):
+        return False
+    string = text.get("string")
+    return not isinstance(string, Mapping) or bool(str(string.get("constant", "text")))

@@ -11,7 +11,9 @@ from napari.utils.notifications import show_warning
 from qtpy.QtCore import QTimer
 
 from zvview.napari.layers import family_of
+from zvview.napari.looks import look_of
 from zvview.napari.watching import weakly
+from zvview.samples import Look
 
 __all__ = ["HandingOver", "find_streaming", "streaming_layers", "watch_handing_over"]
 
@@ -29,6 +31,7 @@ class HandingOver:
     def __init__(self, layer: Layer) -> None:
         self._layer = ref(layer)
         self._is_due = False
+        self._first_look = look_of(layer)
 
     def __call__(self) -> tuple[Any, dict[str, Any], str]:
         """The data, the attributes and the type of the layer, as napari's own method gives them."""
@@ -39,6 +42,13 @@ class HandingOver:
             QTimer.singleShot(0, weakly(self._tell))
         handed: tuple[Any, dict[str, Any], str] = type(layer).as_layer_data_tuple(layer)
         return handed
+
+    @property
+    def new_look(self) -> Look | None:
+        """How the layer looks now; None where that is as it was opened."""
+        layer = self._layer()
+        now = None if layer is None else look_of(layer)
+        return None if now == self._first_look else now
 
     def withdraw(self) -> None:
         """All of the store is taken, and there is nothing to warn of."""

@@ -75,6 +75,11 @@ class World:
         """Whether the layer is drawn as the mirror image of its data; axes in another order mirror nothing."""
         return bool(np.linalg.det(self.matrix) < 0)
 
+    @property
+    def width_scale(self) -> float:
+        """What a width in units of the data is in those of the world: as along the last axis."""
+        return float(np.linalg.norm(self.matrix[:, -1]))
+
     def to_store(self, positions: ArrayLike) -> NDArray[np.floating]:
         """Positions (..., D) of the layer's data as the store holds them.
 

@@ -14,8 +14,10 @@ from zvview.napari.looks import LOOK_KEY, encode_look
 from zvview.napari.opening import name_of
 from zvview.napari.writing.columns import free_name
 from zvview.napari.writing.content import LayerContent
+from zvview.napari.writing.dressing import DressedSink, dress_folder
 from zvview.napari.writing.grid import choose_grid
 from zvview.pyramid.build import build_pyramid
+from zvview.samples import Look
 from zvview.store.collection import collection_attributes
 from zvview.store.creating import create
 from zvview.store.editing.commit import commit_edits
@@ -27,7 +29,7 @@ from zvview.store.replacing import open_new_sink
 from zvview.store.staging import open_stage, put_copy, put_stage
 from zvview.store.store import Store
 
-__all__ = ["Progress", "WholeStore", "save"]
+__all__ = ["Entry", "Progress", "WholeStore", "save"]
 
 Progress = Callable[[int, int, str], None]
 """Called with what is done, all there is, and what is being done."""
@@ -44,16 +46,23 @@ class WholeStore:
     store : Store
     edits : Edits or None
         Of the store, which does not have them yet: what is written has.
+    look : Look or None
+        Of the layer, where it is another one than it was opened with.
     """
 
     name: str
     store: Store
     edits: Edits | None = None
+    look: Look | None = None
+
+
+Entry = WholeStore | Callable[[], LayerContent]
+"""The store that a layer stands for, or what gives the content of one that streams from none."""
 
 
 def save(
     place: str,
-    entries: Sequence[LayerContent | WholeStore],
+    entries: Sequence[Entry],
     *,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -61,7 +70,10 @@ def save(
 ) -> list[str]:
     """Write one entry as a store, several as a collection; gives what could not be done for them, in words.
 
-    Stores are copied byte for byte; where there are edits, these are saved into the copy before it appears.
+    It may run on any thread: an entry that is called gives what is written only when that is due.
+
+    Stores are copied byte for byte; where there are edits, these are saved into the copy before it appears, and so is a
+    look that is another one.
 
     Raises
     ------
@@ -76,8 +88,9 @@ def save(
     sink = open_new_sink(place, overwrite=overwrite)
     try:
         with open_stage(place) as stage:
-            members = member_names(entries) if len(entries) > 1 else [""]
-            for number, (entry, member) in enumerate(zip(entries, members, strict=True)):
+            found = [entry if isinstance(entry, WholeStore) else entry() for entry in entries]
+            members = member_names(found) if len(found) > 1 else [""]
+            for number, (entry, member) in enumerate(zip(found, members, strict=True)):
                 folder = os.path.join(stage, str(number))
                 notes += _put(entry, sink, member, folder, progress, cancel)
             if len(entries) > 1:
@@ -116,7 +129,8 @@ def _put(
     source = store.reader(store.levels[0]).hierarchy.source
     tell = None if progress is None else lambda done, total: progress(done, total, f"copying {entry.name}")
     if source.can_list and edits is None:
-        put_copy(source, sink, under=under, progress=tell, cancel=cancel)
+        dressed = sink if entry.look is None else DressedSink(sink, entry.look, under)
+        put_copy(source, dressed, under=under, progress=tell, cancel=cancel)
         return []
     lost: tuple[str, ...] = ()
     if edits is None:
@@ -130,6 +144,8 @@ def _put(
         raise UnsupportedError(
             f"{store.place} cannot list what it holds, so that its edits cannot be laid over a copy: save it without"
         )
+    if entry.look is not None:
+        dress_folder(folder, entry.look)
     put_stage(folder, sink, under=under)
     return [f"{entry.name}: {note}" for note in lost]
 

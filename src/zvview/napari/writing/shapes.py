@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.geometry.batches import Lines, Polylines
-from zvview.napari.writing.colours import as_colours, base_look, colour_plainly
+from zvview.napari.writing.colours import as_colours, base_look, colour_plainly, with_width
 from zvview.napari.writing.columns import take_columns
-from zvview.napari.writing.content import CHANNELS, LayerContent
+from zvview.napari.writing.content import CHANNELS, LayerContent, has_text
 from zvview.napari.writing.placing import World
 
 __all__ = ["outline_of", "take_shapes"]
@@ -25,8 +25,7 @@ _OPEN: Final = ("line", "path")
 def take_shapes(data: Any, meta: Mapping[str, Any]) -> LayerContent:
     """What is written of a ``Shapes`` layer: a line for each shape, with its features as attributes of objects.
 
-    Layers of nothing but lines become a store of lines, all others one of polylines. An area has the colour of its
-    line when it is opened again: it is that of the face where faces are seen, else that of the edge.
+    Layers of nothing but lines become a store of lines, all others one of polylines.
     """
     shapes = [np.asarray(shape, np.float64) for shape in data]
     count, ndim = len(shapes), shapes[0].shape[1] if shapes else int(meta.get("ndim", 2))
@@ -37,33 +36,45 @@ def take_shapes(data: Any, meta: Mapping[str, Any]) -> LayerContent:
     lengths = np.array([len(outline) for outline in outlines], np.int64)
     columns = take_columns(meta.get("features"), count, reserved=_OWN)
     edges, faces = (_for_each(meta.get(name, "white"), count) for name in (_EDGE, _FACE))
-    fill = float(np.median(faces[is_closed, 3])) if is_closed.any() and ndim == 2 else 0.0
-    shown = edges.copy()
-    if fill > 0:
-        shown[is_closed, :3] = faces[is_closed, :3]
-    colouring, colours = colour_plainly(_SHOWN, shown, count)
+    is_filled = ndim == 2 and bool((faces[is_closed, 3] > 0).any())
+    colouring, colours = colour_plainly(_SHOWN, edges, count)
+    painted = {} if colours is None else {_SHOWN: np.repeat(colours, lengths, axis=0)}
+    if is_filled:
+        painted[_FACE] = np.repeat(faces, lengths, axis=0)
+    widths = np.array(_as_list(meta.get("edge_width", 1), count), np.float32)
     batch = (Lines if types and set(types) == {"line"} else Polylines)(
         world.to_store(np.concatenate(outlines) if outlines else np.empty((0, ndim))),
         offsets=np.concatenate(([0], np.cumsum(lengths))).astype(np.int64),
         object_ids=np.arange(count),
-        attributes={} if colours is None else {_SHOWN: np.repeat(colours, lengths, axis=0)},
+        attributes=painted,
     )
     own = {
         _EDGE: edges,
         _FACE: faces,
         "shape_type": np.array(types, object),
         "z_index": np.array(_as_list(meta.get("z_index", 0), count), np.int32),
-        "edge_width": np.array(_as_list(meta.get("edge_width", 1), count), np.float32),
+        "edge_width": widths,
     }
+    look = base_look(meta, colouring=colouring, fill=1.0 if is_filled else 0.0, fill_by=_FACE if is_filled else None)
     return LayerContent(
         str(meta["name"]),
         batch,
         world.axes,
-        base_look(meta, colouring=colouring, fill=fill),
-        {} if colours is None else {_SHOWN: CHANNELS},
+        with_width(look, float(np.median(widths)) * world.width_scale if count else 1.0),
+        dict.fromkeys(painted, CHANNELS),
         {**columns.texts(), **own} if count else {},
-        notes=columns.notes,
+        notes=(*columns.notes, *_losses(meta, widths)),
     )
+
+
+def _losses(meta: Mapping[str, Any], widths: NDArray[np.float32]) -> list[str]:
+    """What of the looks of shapes is not seen when they are opened again."""
+    lost = []
+    if len(widths) and np.ptp(widths):
+        lost.append("widths of edges are kept as the attribute 'edge_width', and drawn as their median")
+    if has_text(meta):
+        lost.append("its texts are not saved; the features that they show are")
+    return lost
 
 
 def outline_of(shape: NDArray[np.float64], type_: str) -> NDArray[np.float64]:

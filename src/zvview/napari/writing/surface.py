@@ -58,5 +58,16 @@ def take_surface(data: Any, meta: Mapping[str, Any]) -> LayerContent:
     )
     specs = {_COLOUR: CHANNELS} if colours is not None else {}
     shading = meta.get("shading")
-    look = base_look(meta, colouring=colouring, shading=None if shading is None else str(shading))
+    look = base_look(
+        meta, colouring=colouring, shading=None if shading is None else str(shading), wireframe=_wires_of(meta)
+    )
     return LayerContent(name, batch, world.axes, look, specs, notes=tuple(notes))
+
+
+def _wires_of(meta: Mapping[str, Any]) -> tuple[float, float, float, float, float] | None:
+    """The colour and the width of the wireframe, if it is drawn."""
+    wires = meta.get("wireframe")
+    if not isinstance(wires, Mapping) or not wires.get("visible"):
+        return None
+    red, green, blue, alpha = (float(channel) for channel in np.asarray(wires["color"]))
+    return red, green, blue, alpha, float(wires["width"])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zvview.geometry.batches import Lines
-from zvview.napari.writing.colours import base_look, colour_plainly
+from zvview.napari.writing.colours import base_look, colour_plainly, with_width
 from zvview.napari.writing.columns import take_columns
 from zvview.napari.writing.content import CHANNELS, LayerContent
 from zvview.napari.writing.placing import World
@@ -31,5 +31,9 @@ def take_vectors(data: Any, meta: Mapping[str, Any]) -> LayerContent:
         values[_COLOUR] = np.repeat(colours, 2, axis=0)
     batch = Lines.from_endpoints(world.to_store(ends), attributes=values, categories=columns.categories)
     specs = {_COLOUR: CHANNELS} if colours is not None else {}
-    look = base_look(meta, colouring=colouring)
-    return LayerContent(str(meta["name"]), batch, world.axes, look, specs, notes=columns.notes)
+    style = str(meta.get("vector_style", "line"))
+    share = 0.5 if style == "triangle" else 1.0  # as wide as it is in the mean
+    width = float(meta.get("edge_width", 1.0)) * share * world.width_scale
+    look = with_width(base_look(meta, colouring=colouring), width)
+    lost = ("heads of arrows are not saved",) if style == "arrow" else ()
+    return LayerContent(str(meta["name"]), batch, world.axes, look, specs, notes=(*columns.notes, *lost))

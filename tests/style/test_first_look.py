@@ -8,8 +8,7 @@ import pytest
 import zvview
 from zvview.format.metadata import Axis
 from zvview.geometry.batches import Points
-from zvview.napari.colouring import choose_colouring, colour_axes, read_membership, with_limits
-from zvview.style import Colouring
+from zvview.style import Colouring, choose_colouring, colour_axes, with_limits
 from zvview.testing import make_store
 
 
@@ -52,12 +51,3 @@ def test_limits_are_those_of_the_whole_store(has_index: bool) -> None:
 def test_red_green_and_blue_are_x_y_and_z() -> None:
     assert colour_axes(tuple(Axis(n, "time" if n == "t" else "space") for n in "tzyx")) == (3, 2, 1)
     assert colour_axes((Axis("right"), Axis("up"))) == (0, 1)
-
-
-def test_groups_of_a_store() -> None:
-    store = make_store({}, "streamline", size=2000, n_objects=20)
-    members = read_membership(store)
-    assert members is not None and store.groups is not None
-    first = store.groups.members[0]
-    assert (members.groups_of(first) == 0).all()
-    assert read_membership(make_store({}, "streamline", size=200, with_groups=False)) is None

@@ -1,8 +1,10 @@
-"""Which colours a store begins with, and the limits that they need; read off the thread of the window."""
+"""Which colours a store begins with, and the limits that they need: the same in every viewer.
+
+What asks for limits reads chunks; whoever shows a store calls it off the thread of the window.
+"""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,9 +17,10 @@ from zvview.format import names
 from zvview.format.attributes import AttributeMetadata
 from zvview.format.metadata import Axis, space_axes
 from zvview.store.store import Store
-from zvview.style import Colouring, Membership, limits_from_statistics, limits_of_values
+from zvview.style.colouring import Colouring
+from zvview.style.limits import limits_from_statistics, limits_of_values
 
-__all__ = ["GroupsOfStore", "choose_colouring", "colour_axes", "read_membership", "sample_values", "with_limits"]
+__all__ = ["choose_colouring", "colour_axes", "sample_values", "with_limits"]
 
 _MOST_LABELS = 20  # more would share colours
 _SAMPLE_CHUNKS = 16
@@ -86,40 +89,3 @@ def sample_values(store: Store, name: str) -> NDArray[Any] | None:
             if values is not None and len(values):
                 return values
     return None
-
-
-class GroupsOfStore:
-    """The groups of a store's objects, read once, and only if somebody asks. From any thread."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._lock = threading.Lock()
-        self._is_asked = self._is_read = False
-        self.known: Membership | None = None
-        """None as long as they were not read, and where there are none."""
-
-    def read(self) -> Membership | None:
-        """The groups; reads."""
-        with self._lock:
-            if not self._is_read:
-                self.known, self._is_read = read_membership(self._store), True
-            return self.known
-
-    def known_or_ask(self) -> Membership | None:
-        """The groups if they are known; else a thread of its own begins to read them. Returns at once."""
-        if not self._is_asked:
-            self._is_asked = True
-            threading.Thread(target=self._read_quietly, name="zvview-groups", daemon=True).start()
-        return self.known
-
-    def _read_quietly(self) -> None:
-        try:
-            self.read()
-        except ZvviewError:
-            self._is_asked = False  # the streamer reports sources out of reach; the next question tries again
-
-
-def read_membership(store: Store) -> Membership | None:
-    """The group of each object of a store, or None where it has no groups; reads."""
-    groups = store.groups
-    return None if groups is None else Membership.of(groups.members, groups.names)
