@@ -27,6 +27,7 @@ LAYERS: list[set[str]] = [
     {"convert"},
     {"samples"},
     {"napari", "neuroglancer"},
+    {"handover"},  # from one viewer to the other
     {"cli"},
     {"__main__"},
 ]
@@ -40,12 +41,14 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "zarr": frozenset({"format", "store"}),
     "typing_extensions": EVERYWHERE,  # a requirement of zarr, as are the next two
     **dict.fromkeys(("numcodecs", "google_crc32c"), frozenset({"format", "store"})),
-    **dict.fromkeys(("zstandard", "DracoPy"), frozenset({"store"})),
+    "zstandard": frozenset({"store"}),
+    "DracoPy": frozenset({"store", "neuroglancer"}),
     "obstore": frozenset({"store"}),
     # the last two are napari's own: its features are data frames, its units are pint's
-    **dict.fromkeys(("napari", "vispy", "npe2", "psygnal", *QT, "pandas", "pint"), frozenset({"napari"})),
+    **dict.fromkeys(("vispy", "npe2", "psygnal", *QT, "pandas", "pint"), frozenset({"napari"})),
+    "napari": frozenset({"napari", "handover"}),
     "mapbox_earcut": frozenset({"napari"}),  # areas of closed lines
-    "neuroglancer": frozenset({"neuroglancer"}),
+    **dict.fromkeys(("neuroglancer", "tornado", "cachetools"), frozenset({"neuroglancer"})),
     **dict.fromkeys(("nibabel", "pyarrow"), frozenset({"convert"})),
     **dict.fromkeys(("fast_simplification", "scipy"), frozenset({"pyramid"})),
     "platformdirs": frozenset({"samples"}),
@@ -147,7 +150,8 @@ def test_no_module_of_the_sources_imports_itself_in_a_ring(sources: dict[str, st
 
 def test_every_folder_of_tests_has_its_part_in_the_sources() -> None:
     folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
-    assert {str(folder) for folder in folders if not (SOURCE / folder / "__init__.py").is_file()} == set()
+    missing = {folder.as_posix() for folder in folders if not (SOURCE / folder / "__init__.py").is_file()}
+    assert missing - {"neuroglancer/browser"} == set()  # all parts at once, as a user sees them
 
 
 @pytest.mark.parametrize(
@@ -181,6 +185,7 @@ def test_downward_imports_pass(module: str, source: str) -> None:
         ("zvview.stream.plan", "from zvview.style import colour"),
         ("zvview.napari.reader", "from zvview.neuroglancer.link import make_link"),
         ("zvview.neuroglancer.link", "from zvview.napari import reader"),
+        ("zvview.napari.reader", "from zvview.handover import commands"),
         ("zvview.convert.swc", "from zvview.cli import main"),
         ("zvview.store.read", "from .place import Place"),
         ("zvview.store.read", "from . import place"),

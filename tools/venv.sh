@@ -57,5 +57,12 @@ if [ "$1" = dev ] && ! can_open_windows; then
     install_system_packages $WINDOW_PACKAGES || echo "going on without: windows may not open" >&2
 fi
 
+# The browser in which tests look at Neuroglancer's client, and what steers it.
+can_browse() { { command -v chromium || command -v google-chrome; } >/dev/null && command -v chromedriver >/dev/null; }
+
+if [ "$1" = dev ] && ! can_browse; then
+    install_system_packages chromium chromium-driver || echo "going on without: tests in the browser will fail" >&2
+fi
+
 echo "installing zvview[$1]"
 .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --editable ".[$1]"

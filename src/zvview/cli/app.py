@@ -9,10 +9,13 @@ import typer
 from zvview.cli.check import check
 from zvview.cli.convert import convert
 from zvview.cli.demo import demo
+from zvview.cli.export import export
 from zvview.cli.info import info
 from zvview.cli.journal import journal
+from zvview.cli.link import link
 from zvview.cli.open import open_places
 from zvview.cli.pyramid import pyramid
+from zvview.cli.serve import serve_places
 from zvview.cli.upgrade import upgrade
 
 __all__ = ["app", "main"]
@@ -30,7 +33,10 @@ app.command()(convert)
 app.command()(pyramid)
 app.command()(journal)
 app.command()(upgrade)
+app.command()(export)
 app.command("open")(open_places)
+app.command("serve")(serve_places)
+app.command()(link)
 app.command()(demo)
 
 

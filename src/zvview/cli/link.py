@@ -1,0 +1,147 @@
+"""``zvview link``: an address that opens stores, exports or a state in Neuroglancer, for oneself and for others."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from zvview.cli.inputs import parse_numbers
+from zvview.cli.output import FAILURE, make_console, plain_errors
+from zvview.cli.serve import check_neuroglancer
+from zvview.errors import InvalidInputError, UnreachableError
+
+if TYPE_CHECKING:
+    from zvview.neuroglancer.viewing import View
+
+__all__ = ["link"]
+
+
+def link(
+    places: Annotated[
+        list[str],
+        typer.Argument(help="Exports or their addresses, links or state files; or stores.", metavar="PLACE..."),
+    ],
+    prefix: Annotated[
+        str, typer.Option(help="Address of the client that opens the shareable link.")
+    ] = "https://neuroglancer-demo.appspot.com",
+    url: Annotated[str | None, typer.Option(help="Where an export on this machine is on the web.")] = None,
+    state_json: Annotated[
+        Path | None, typer.Option(help="File to write the state to; hosted, it makes a short link.", metavar="OUT")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="Coordinates of the middle of the picture, such as 10,20,30.")] = None,
+) -> None:
+    """Print a link that others can open, or the reasons why they cannot.
+
+    Exports, their addresses, links and state files give a link; stores are read by no client but through this machine:
+    they are served until Ctrl+C, by a local link.
+    """
+    from zvview.neuroglancer.links.reading import hosted_at, read_state
+
+    with plain_errors():
+        position = None if at is None else parse_numbers(at, "--at")
+        if _are_stores(places):
+            _serve(places, position, state_json)
+            return
+        states = []
+        for place in places:
+            is_address = place.startswith(("http://", "https://")) and "#!" not in place
+            base = url or (place.removesuffix("/state.json") if is_address else None)
+            states.append(read_state(place) if base is None else hosted_at(read_state(place), base))
+        state = _at(_joined(states), position)
+        _write(state, state_json)
+        if not _tell_link(state, prefix):
+            raise typer.Exit(FAILURE)
+
+
+def _are_stores(places: Sequence[str]) -> bool:
+    """Whether all places are stores; refuses a mixture."""
+    from zvview.neuroglancer.links.reading import is_link
+
+    found = [not is_link(place) and not _is_hosted_export(place) for place in places]
+    if any(found) != all(found):
+        raise InvalidInputError("stores, which this machine serves, and links cannot be told by one link")
+    return all(found)
+
+
+def _is_hosted_export(place: str) -> bool:
+    from zvview.neuroglancer.links.reading import read_state
+
+    if not place.startswith(("http://", "https://")):
+        return False
+    try:
+        return bool(read_state(place))
+    except UnreachableError:
+        return False
+
+
+def _joined(states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One state: the view of the first, the layers of all."""
+    layers = [layer for state in states for layer in state.get("layers", [])]
+    return {**states[0], "layers": layers}
+
+
+def _at(state: Mapping[str, Any], position: Sequence[float] | None) -> dict[str, Any]:
+    if position is None:
+        return dict(state)
+    dimensions = state.get("dimensions", {})
+    rest = list(state.get("position", []))[len(position) : len(dimensions)]
+    if len(position) + len(rest) != len(dimensions):
+        raise InvalidInputError(f"--at has {len(position)} numbers, expected one for each of {', '.join(dimensions)}")
+    return {**state, "position": [*position, *rest]}
+
+
+def _write(state: Mapping[str, Any], out: Path | None) -> None:
+    if out is None:
+        return
+    try:
+        out.write_text(json.dumps(state, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise UnreachableError(f"{out}: {error.strerror}") from error
+
+
+def _tell_link(state: Mapping[str, Any], prefix: str) -> bool:
+    """The shareable link, or why there is none; whether there is one."""
+    from zvview.neuroglancer.links.shareable import doubts_about, reasons_not_public
+    from zvview.neuroglancer.links.urls import make_link, size_warning
+
+    told = make_console(stderr=True)
+    reasons = reasons_not_public(state)
+    _warn(told, [f"not shareable: {reason}" for reason in reasons])
+    if reasons:
+        return False
+    found = make_link(state, prefix=prefix)
+    warning = size_warning(found)
+    _warn(told, [*doubts_about(state), *([warning] if warning else [])])
+    typer.echo(found)
+    return True
+
+
+def _warn(told: Console, texts: Sequence[str]) -> None:
+    for text in texts:
+        told.print(f"[yellow]note:[/] {escape(text)}", soft_wrap=True)
+
+
+def _serve(places: Sequence[str], position: Sequence[float] | None, state_json: Path | None) -> None:
+    """Serve stores until Ctrl+C, by a link for this machine only."""
+    check_neuroglancer()
+    from zvview.neuroglancer.links.shareable import reasons_not_public
+    from zvview.neuroglancer.viewing import serve
+
+    def tell(shown: View) -> None:
+        state = _at(shown.state(), position)
+        shown.viewer.set_state(state)
+        _write(state, state_json)
+        told = make_console(stderr=True)
+        _warn(told, [*shown.notes, *(f"not shareable: {reason}" for reason in reasons_not_public(state))])
+        told.print("'zvview export' makes files that can be hosted and shared. Ctrl+C ends this local link.")
+        typer.echo(shown.url)
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl+C does
+    serve(*places, on_ready=tell)

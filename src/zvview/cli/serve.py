@@ -1,0 +1,75 @@
+"""``zvview serve``: stores in Neuroglancer's client, live from this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+import webbrowser
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from zvview.cli.output import make_console, plain_errors
+from zvview.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from zvview.neuroglancer.viewing import View
+
+__all__ = ["check_neuroglancer", "serve_places"]
+
+
+def serve_places(
+    places: Annotated[
+        list[str],
+        typer.Argument(help="Folders, zips, or http, s3 or gs addresses of stores or collections.", metavar="PLACE..."),
+    ],
+    image: Annotated[
+        list[str] | None, typer.Option(help="Address of a volume of voxels to show below; may be given again.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port on this machine; by default any that is free.", min=0, max=65535)] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Whether to open the client.")] = True,
+    allow_origin: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a client elsewhere that may read, such as https://neuroglancer-demo.appspot.com."
+        ),
+    ] = None,
+) -> None:
+    """Show stores in Neuroglancer's client until Ctrl+C; only this machine can reach them."""
+    with plain_errors():
+        check_neuroglancer()
+        from zvview.neuroglancer.viewing import serve
+
+        def tell(shown: View) -> None:
+            _tell(shown, allow_origin)
+            if browser:
+                webbrowser.open(shown.url)
+
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl+C does
+        serve(*places, images=image or (), port=port, allow_origin=allow_origin, on_ready=tell)
+
+
+def check_neuroglancer() -> None:
+    """Refuse to go on without the client.
+
+    Raises
+    ------
+    UnsupportedError
+    """
+    for name in ("neuroglancer", "tornado", "cachetools"):
+        if importlib.util.find_spec(name) is None:
+            raise UnsupportedError(f'{name} is not installed: pip install "zvview[neuroglancer]"')
+
+
+def _tell(shown: View, allow_origin: str | None) -> None:
+    """Addresses on standard output, last; all else beside it."""
+    told = make_console(stderr=True)
+    for note in shown.notes:
+        told.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
+    if allow_origin is not None:
+        told.print("A page of another site reads from this machine only if its user allows the browser to, when asked.")
+    told.print("Ctrl+C ends.")
+    typer.echo(shown.url)
+    if allow_origin is not None:
+        typer.echo(shown.link(allow_origin))

@@ -1,0 +1,68 @@
+"""A store that is served: its sources, made anew when another state of the store takes the place of the one before."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+
+from zvview.errors import ConflictError
+from zvview.neuroglancer.serving.answers import Answer, Answers
+from zvview.neuroglancer.sources.contract import Source
+from zvview.store.store import Store
+
+__all__ = ["Published"]
+
+_TRIES = 3
+
+
+class Published:
+    """Answers for a store in whatever state it is.
+
+    Parameters
+    ----------
+    store : Store
+    make_sources : callable
+        Gives the sources of the store as it is now, by name.
+    """
+
+    def __init__(self, store: Store, make_sources: Callable[[Store], Mapping[str, Source]]) -> None:
+        self.store = store
+        self._make = make_sources
+        self._lock = threading.Lock()
+        self._answers = self._renew()
+
+    @property
+    def sources(self) -> Mapping[str, Source]:
+        """Those of the state that was seen last."""
+        return self._answers.sources
+
+    def answer(self, path: str, headers: Mapping[str, str]) -> Answer:
+        """The answer to a request; any thread.
+
+        Raises
+        ------
+        ConflictError
+            The store changes again and again.
+        UnreachableError
+        """
+        for _ in range(_TRIES):
+            answers = self._answers
+            try:
+                if _state_of(self.store) is self._state:
+                    return answers.answer(path, headers)
+            except ConflictError:
+                pass
+            with self._lock:
+                if self._answers is answers:
+                    self._answers = self._renew()
+        raise ConflictError(f"{self.store.place} was changed {_TRIES} times while it was read; try again later")
+
+    def _renew(self) -> Answers:
+        self._state = _state_of(self.store)
+        return Answers(self._make(self.store), secrets.token_hex(8))
+
+
+def _state_of(store: Store) -> object:
+    """Another object for each state of the store."""
+    return store.reader(store.levels[0]).hierarchy

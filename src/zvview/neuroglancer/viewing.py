@@ -1,0 +1,237 @@
+"""Stores in Neuroglancer's own client on this machine, live: ``zvview.neuroglancer.view(place)``."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+import zvview
+from zvview.errors import InvalidInputError, UnsupportedError
+from zvview.neuroglancer.layers import Look, drawing_layer
+from zvview.neuroglancer.links.drawn import Drawn, read_drawn
+from zvview.neuroglancer.links.states import Exhibit, first_state, image_layer, layers_of
+from zvview.neuroglancer.links.urls import make_link, origin_of
+from zvview.neuroglancer.serving.mounting import Mounted, mount
+from zvview.neuroglancer.serving.published import Published
+from zvview.neuroglancer.sources.opening import open_sources
+from zvview.store.store import Store
+
+__all__ = ["View", "serve", "view"]
+
+_NAP_S = 0.5  # an interruption is noticed between two of them, also on Windows
+_log = logging.getLogger(__name__)
+
+
+class View:
+    """Neuroglancer's client with stores in it; closed at the end of a ``with`` block, or with :meth:`close`.
+
+    Parameters are those of :func:`view`.
+
+    Attributes
+    ----------
+    viewer : neuroglancer.Viewer
+        What the client shows, to be looked at and changed as that library's documentation tells.
+    """
+
+    def __init__(
+        self, places: Sequence[Any], *, images: Sequence[str] = (), port: int = 0, allow_origin: str | None = None
+    ) -> None:
+        from neuroglancer import Viewer  # late: an extra, which nothing else here needs
+
+        self._opened: list[Any] = []
+        self._mounted: Mounted | None = None
+        self._refused: list[str] = []
+        origin = None if allow_origin is None else origin_of(allow_origin)
+        try:
+            below = [image_layer(address, f"image {n}" if n > 1 else "image") for n, address in enumerate(images, 1)]
+            stores = self._open(places)
+            mounted = self._mounted = mount(origin, port=port)
+            self._shown = self._publish(mounted, stores)
+            self.viewer = Viewer()
+            self.viewer.set_state(first_state(self._shown, below))
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def url(self) -> str:
+        """Where the client is, for a browser on this machine."""
+        return str(self.viewer.get_viewer_url())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is left out or not exact, in plain words."""
+        return (*self._refused, *dict.fromkeys(note for shown in self._shown for note in shown.notes))
+
+    def show(self, look_of: Callable[[Exhibit], Look | None], pose: Mapping[str, Any]) -> None:
+        """Show the stores anew.
+
+        Parameters
+        ----------
+        look_of : callable
+            Gives how each store is to look, or None for how it begins.
+        pose : mapping
+            What of the state is to be another one, such as :meth:`Pose.to_state` tells it.
+        """
+        layers = [layer for shown in self._shown for layer in layers_of(shown, look_of(shown))]
+        names = {layer["name"] for layer in layers}
+        before = self.state()
+        others = [layer for layer in before.get("layers", []) if layer.get("name") not in names]
+        self.viewer.set_state({**before, **pose, "layers": [*others, *layers]})
+
+    def let_draw(self, name: str = "drawn") -> None:
+        """Add an empty layer to draw in: ctrl + click in the client, with one of the tools of its panel."""
+        state = self.state()
+        if name in {layer.get("name") for layer in state.get("layers", [])}:
+            raise InvalidInputError(f"there is a layer {name!r} already")
+        state.setdefault("layers", []).append(drawing_layer(name, state.get("dimensions", {})))
+        self.viewer.set_state({**state, "selectedLayer": {"layer": name, "visible": True}})
+
+    def drawn(self, store: Store | None = None, layer: str | None = None) -> Drawn:
+        """What was drawn in the client by hand.
+
+        Parameters
+        ----------
+        store : Store, optional
+            In whose coordinates it is told; by default the first one that is shown.
+        layer : str, optional
+            The only layer to look at.
+
+        Returns
+        -------
+        Drawn
+            To be given to :func:`~zvview.neuroglancer.add_drawn`, which adds it to a store.
+        """
+        return read_drawn(self.state(), self._shown[0].store if store is None else store, layer)
+
+    def link(self, prefix: str) -> str:
+        """The address of what is shown now in a client elsewhere, whose site was allowed."""
+        return make_link(self.state(), prefix=prefix)
+
+    def state(self) -> dict[str, Any]:
+        """What the client shows now, as the JSON of its state."""
+        found: dict[str, Any] = self.viewer.state.to_json()
+        return found
+
+    def close(self) -> None:
+        """Serve no longer; a page that is still open keeps what it holds."""
+        if self._mounted is not None:
+            self._mounted.close()
+            self._mounted = None
+        for opened in self._opened:
+            opened.close()
+        self._opened.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self, places: Sequence[Any]) -> dict[str, Store]:
+        """All stores by names of their own; members of collections are stores."""
+        found: dict[str, Store] = {}
+        for place in places:
+            given = place if isinstance(place, Store | zvview.Collection) else zvview.open(place)
+            if given is not place:
+                self._opened.append(given)
+            for name, store in [("", given)] if isinstance(given, Store) else given.items():
+                found[_free_name(name or str(store.place), found)] = store
+        if not found:
+            raise InvalidInputError("no stores to show")
+        return found
+
+    def _publish(self, mounted: Mounted, stores: Mapping[str, Store]) -> list[Exhibit]:
+        """Let all stores be read that can be shown.
+
+        Raises
+        ------
+        UnsupportedError
+            There is none.
+        """
+        shown = []
+        for name, store in stores.items():
+            try:
+                published = Published(store, open_sources)
+            except UnsupportedError as error:
+                self._refused.append(str(error))
+                continue
+            mounted.door.published[name] = published
+            shown.append(Exhibit(name, store, published.sources, partial(mounted.url_of, name)))
+        if not shown:
+            raise UnsupportedError("; ".join(self._refused))
+        return shown
+
+
+def view(*places: Any, images: Sequence[str] = (), port: int = 0, allow_origin: str | None = None) -> View:
+    """Show stores in Neuroglancer's client, straight from their chunks.
+
+    Parameters
+    ----------
+    *places : str, path, Store or Collection
+        What :func:`zvview.open` takes, or gives.
+    images : sequence of str
+        Addresses of volumes of voxels that are shown below: Zarr, OME-Zarr, N5 or precomputed.
+    port : int
+        Of this machine; 0 for any that is free.
+    allow_origin : str, optional
+        Address of a client on another site whose pages may read the stores, such as
+        ``"https://neuroglancer-demo.appspot.com"``. Browsers ask their user before such a page may read from here.
+
+    Returns
+    -------
+    View
+        With the address of the client; it is served as long as this is not closed and the process lives.
+
+    Raises
+    ------
+    InvalidInputError
+        No places, an address that is none, or a port that is taken.
+    UnsupportedError
+        None of the stores can be shown. Members of collections that cannot are told in the notes.
+    """
+    return View(places, images=images, port=port, allow_origin=allow_origin)
+
+
+def serve(
+    *places: Any,
+    images: Sequence[str] = (),
+    port: int = 0,
+    allow_origin: str | None = None,
+    on_ready: Callable[[View], object] | None = None,
+) -> None:
+    """Show stores as :func:`view` does, until the process is interrupted.
+
+    Parameters
+    ----------
+    *places, images, port, allow_origin
+        As :func:`view` takes them.
+    on_ready : callable, optional
+        Called with the view once it is served; by default its address is logged.
+    """
+    with view(*places, images=images, port=port, allow_origin=allow_origin) as shown, suppress(KeyboardInterrupt):
+        if on_ready is None:
+            _log.info("%s", shown.url)
+        else:
+            on_ready(shown)
+        while True:
+            time.sleep(_NAP_S)
+
+
+def _free_name(place: str, taken: dict[str, Store]) -> str:
+    """A name for addresses and layers from the end of a place."""
+    last = re.split(r"[\\/]", place.rstrip("\\/"))[-1]
+    stem = re.sub(r"\.(zarrvectors|zarr|zv|zip)$", "", last)
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_") or "store"
+    name, number = plain, 2
+    while name in taken:
+        name, number = f"{plain}_{number}", number + 1
+    return name

@@ -1,0 +1,105 @@
+"""``zvview link``: what others can open, what they cannot, and the way through this machine."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import zvview
+from zvview.cli.app import app
+from zvview.neuroglancer.links.urls import make_link, parse_link
+
+
+def state_of(*urls: str) -> dict[str, Any]:
+    return {
+        "dimensions": {"x": [1, "m"], "y": [1, "m"], "z": [1, "m"]},
+        "position": [1, 2, 3],
+        "layers": [{"type": "annotation", "name": f"l{n}", "source": {"url": url}} for n, url in enumerate(urls)],
+    }
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, ["link", *arguments])
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> str:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    (folder / "state.json").write_text(json.dumps(state_of("./points/|neuroglancer-precomputed:")))
+    return str(folder)
+
+
+def test_an_export_that_is_hosted_gets_a_link(export: str, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    where = ["--url", "https://h.org/e", "--prefix", "https://ng.org/v/", "--at", "7,8,9", "--state-json", str(out)]
+    found = run(export, *where)
+    assert found.exit_code == 0, found.stderr
+    assert found.stdout.startswith("https://ng.org/v/#!")
+    state = parse_link(found.stdout.strip())
+    assert state == json.loads(out.read_text())
+    assert isinstance(state, dict)
+    assert state["position"] == [7, 8, 9]
+    assert state["layers"][0]["source"]["url"] == "https://h.org/e/points/|neuroglancer-precomputed:"
+    assert "CORS" in found.stderr
+
+
+def test_what_others_cannot_reach_gets_none(export: str) -> None:
+    for places, reason in [
+        ([export], "no address"),
+        ([export, "--url", "http://localhost:8000/e"], "this machine"),
+        ([make_link(state_of("https://h.org/x", "python://volume/1"))], "one running process"),
+    ]:
+        found = run(*places)
+        assert found.exit_code == 2
+        assert found.stdout == ""
+        assert "not shareable: layer 'l" in found.stderr
+        assert reason in found.stderr
+
+
+def test_links_are_joined_and_long_ones_warned_of(tmp_path: Path) -> None:
+    long = state_of(*[f"https://h.org/{n}/{'x' * 200}" for n in range(50)])
+    found = run(make_link(long), make_link(state_of("https://h.org/other")))
+    state = parse_link(found.stdout.strip())
+    assert isinstance(state, dict)
+    assert len(state["layers"]) == 51
+    assert "may cut it" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [(["--at", "1,2"], None), (["--at", "1,2,3,4"], "--at has 4"), (["--prefix", "ng.org"], "ng.org")],
+)
+def test_what_is_asked_wrongly_is_told(arguments: list[str], word: str | None) -> None:
+    found = run(make_link(state_of("https://h.org/x")), *arguments)
+    assert found.exit_code == (0 if word is None else 2)
+    assert word is None or word in found.stderr
+
+
+def test_a_store_is_served_by_a_local_link(tmp_path: Path) -> None:
+    place, out = tmp_path / "points.zarrvectors", tmp_path / "state.json"
+    with zvview.create(place, kind="point_cloud", axes="xyz", chunk_shape=(50, 50, 50)) as store:
+        store.write(zvview.Points(np.random.default_rng(1).uniform(0, 100, (100, 3)).astype("f4")))
+    command = [sys.executable, "-m", "zvview", "link", str(place), "--at", "1,2,3", "--state-json", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("http://127.0.0.1:")
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert "this machine" in said
+    assert json.loads(out.read_text())["position"] == [1, 2, 3]
+    mixed = run(str(place), make_link(state_of("https://h.org/x")))
+    assert mixed.exit_code == 2
+    assert "one link" in mixed.stderr

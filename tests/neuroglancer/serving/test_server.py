@@ -1,0 +1,215 @@
+"""A real server on the loopback, asked by real clients, kind and unkind."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import zvview
+from zvview.errors import UnreachableError
+from zvview.neuroglancer.serving.answers import Answer
+from zvview.neuroglancer.serving.handling import Door
+from zvview.neuroglancer.serving.mounting import OwnServer
+from zvview.neuroglancer.serving.published import Published
+from zvview.neuroglancer.sources.opening import open_sources
+
+TOKEN = "not-to-be-guessed"
+
+
+class Slow:
+    """Answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.asked = 0
+
+    def answer(self, path: str, headers: Mapping[str, str]) -> Answer:
+        self.asked += 1
+        assert self.go.wait(20)
+        if path == "gone":
+            raise UnreachableError("elsewhere", "the network is down")
+        return Answer(200, path.encode())
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    place = tmp_path / "points.zarrvectors"
+    with zvview.create(place, kind="point_cloud", axes="xyz", chunk_shape=(50, 50, 50)) as store:
+        store.write(zvview.Points(rng.uniform(0, 100, (1000, 3)).astype("f4")))
+    return place
+
+
+@pytest.fixture
+def server(place: Path) -> Iterator[tuple[str, Door]]:
+    door = Door(TOKEN, workers=2, most_waiting=30)
+    door.published["store"] = Published(zvview.open(place), open_sources)
+    own = OwnServer(door)
+    yield f"{own.url}/zarr-vectors", door
+    own.close()
+    door.close()
+
+
+def get(
+    url: str, headers: Mapping[str, str] | None = None, method: str = "GET"
+) -> tuple[int, bytes, Mapping[str, str]]:
+    request = urllib.request.Request(url, headers=dict(headers or {}), method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            return reply.status, reply.read(), dict(reply.headers)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read(), dict(error.headers)
+
+
+def test_sources_are_served_under_their_token(server: tuple[str, Door]) -> None:
+    base, _ = server
+    status, body, headers = get(f"{base}/{TOKEN}/store/points/info")
+    assert status == 200
+    assert b"neuroglancer_annotations_v1" in body
+    assert "Server" not in headers
+    assert not any(name.startswith("Access-Control") for name in headers)
+    cell = f"{base}/{TOKEN}/store/points/spatial0/0_0_0"
+    status, body, headers = get(cell)
+    assert status == 200
+    assert len(body) > 8
+    assert get(cell, {"If-None-Match": headers["Etag"]})[0] == 304
+    assert get(cell, {"Range": "bytes=0-7"})[1] == body[:8]
+    assert get(cell, method="HEAD")[:2] == (200, b"")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "wrong/store/points/info",
+        f"{TOKEN}x/store/points/info",
+        f"{TOKEN}/other/points/info",
+        f"{TOKEN}/store/../../../etc/passwd",
+        f"{TOKEN}/store/%2e%2e/%2e%2e/etc/passwd",
+        f"{TOKEN}/store/points/",
+        f"{TOKEN}/store/",
+        f"{TOKEN}/",
+        "",
+        f"{TOKEN}/store/points/spatial0/99999999999999999999_0_0",
+        f"{TOKEN}/store/points/by_id/{2**70}",
+        f"{TOKEN}/store/points/%00",
+    ],
+)
+def test_hostile_paths_get_a_clean_no(server: tuple[str, Door], path: str) -> None:
+    status, body, _ = get(f"{server[0]}/{path}")
+    assert 400 <= status < 500
+    assert b"Traceback" not in body
+    assert b"root:" not in body
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_nothing_can_be_changed(server: tuple[str, Door], method: str) -> None:
+    assert get(f"{server[0]}/{TOKEN}/store/points/info", method=method)[0] == 405
+
+
+def test_requests_beyond_what_may_wait_are_turned_away(server: tuple[str, Door]) -> None:
+    base, door = server
+    slow = Slow()
+    door.published["slow"] = slow  # type: ignore[assignment]
+    with concurrent.futures.ThreadPoolExecutor(100) as pool:
+        asked = [pool.submit(get, f"{base}/{TOKEN}/slow/{n}") for n in range(100)]
+        early = []
+        for done in concurrent.futures.as_completed(asked, timeout=20):
+            early.append(done.result()[0])
+            if len(early) == 68:
+                break
+        assert set(early) == {429}
+        slow.go.set()
+        found = [f.result(30) for f in asked]
+    codes = [status for status, *_ in found]
+    assert codes.count(200) == 32
+    assert codes.count(429) == 68
+    assert get(f"{base}/{TOKEN}/slow/9")[:2] == (200, b"9")
+
+
+def test_a_source_out_of_reach_is_told_and_not_cached(server: tuple[str, Door]) -> None:
+    base, door = server
+    slow = Slow()
+    slow.go.set()
+    door.published["slow"] = slow  # type: ignore[assignment]
+    status, body, headers = get(f"{base}/{TOKEN}/slow/gone")
+    assert (status, headers["Retry-After"]) == (503, "2")
+    assert b"network is down" in body
+
+
+def test_an_edit_is_served_from_the_next_request_on(server: tuple[str, Door], place: Path) -> None:
+    base, _ = server
+    cell = f"{base}/{TOKEN}/store/points/spatial0/0_0_0"
+    before, tag = get(cell)[1], get(cell)[2]["Etag"]
+    with zvview.open(place).edit() as edit:
+        edit.delete(edit.find(box=((0, 0, 0), (20, 20, 20))))
+    status, after, headers = get(cell, {"If-None-Match": tag})
+    assert status == 200
+    assert len(after) < len(before)
+    assert headers["Etag"] != tag
+
+
+def test_one_other_site_is_let_in_if_asked(place: Path) -> None:
+    door = Door(TOKEN, origin="https://example.org")
+    door.published["store"] = Published(zvview.open(place), open_sources)
+    own = OwnServer(door)
+    try:
+        url = f"{own.url}/zarr-vectors/{TOKEN}/store/points/info"
+        assert get(url)[2]["Access-Control-Allow-Origin"] == "https://example.org"
+        status, _, headers = get(url, method="OPTIONS")
+        assert (status, headers["Access-Control-Allow-Headers"]) == (204, "Range, If-None-Match")
+    finally:
+        own.close()
+        door.close()
+
+
+def test_noise_on_the_socket_does_no_harm(server: tuple[str, Door]) -> None:
+    base, _ = server
+    host, port = base.split("/")[2].split(":")
+    for noise in (b"\x00\xff" * 5000, b"GET " + b"a" * 200_000, b"GET / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n"):
+        with socket.create_connection((host, int(port)), timeout=10) as raw:
+            raw.settimeout(10)
+            try:
+                raw.sendall(noise)
+                raw.shutdown(socket.SHUT_WR)
+                assert b"200 OK" not in raw.recv(4096)
+            except OSError:  # the server hung up, at whatever moment
+                pass
+    assert get(f"{base}/{TOKEN}/store/points/info")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example:80", "", "[::2]:1", "[", "127.0.0.1@evil.example"]
+)
+def test_names_that_were_made_to_point_here_are_turned_away(server: tuple[str, Door], host: str) -> None:
+    status, body, _ = get(f"{server[0]}/{TOKEN}/store/points/info", {"Host": host})
+    assert 400 <= status < 500
+    assert b"neuroglancer_annotations" not in body
+
+
+def test_this_machine_may_be_called_localhost(server: tuple[str, Door]) -> None:
+    port = server[0].split(":")[2].split("/")[0]
+    assert get(f"{server[0]}/{TOKEN}/store/points/info", {"Host": f"localhost:{port}"})[0] == 200
+
+
+def test_only_a_site_that_was_let_in_learns_that_it_may_ask_across_networks(place: Path) -> None:
+    asked = {"Access-Control-Request-Private-Network": "true"}
+    for origin in (None, "https://example.org"):
+        door = Door(TOKEN, origin=origin)
+        door.published["store"] = Published(zvview.open(place), open_sources)
+        own = OwnServer(door)
+        try:
+            url = f"{own.url}/zarr-vectors/{TOKEN}/store/points/info"
+            headers = get(url, asked, method="OPTIONS")[2]
+            assert (headers.get("Access-Control-Allow-Private-Network") == "true") == (origin is not None)
+        finally:
+            own.close()
+            door.close()

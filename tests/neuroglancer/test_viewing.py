@@ -1,0 +1,137 @@
+"""The live view: names, notes, layers and looks; what cannot be shown is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import zvview
+from zvview.errors import InvalidInputError
+from zvview.neuroglancer import view
+from zvview.neuroglancer.layers import Look
+from zvview.neuroglancer.viewing import View
+from zvview.stream.filtering import Filter
+from zvview.style import Colouring
+
+
+def make(place: Path, *, axes: str = "xyz", at: float = 0.0, unit: str | None = None) -> zvview.Store:
+    rng = np.random.default_rng(0)
+    told = [zvview.Axis(n, "time" if n == "t" else "space", unit) for n in axes]
+    columns = {"value": rng.uniform(0, 1, 50).astype("f4"), "kind": rng.choice(["a", "b"], 50)}
+    with zvview.create(place, kind="point_cloud", axes=told, chunk_shape=(50.0,) * len(axes)) as store:
+        store.write(zvview.Points(rng.uniform(at, at + 100, (50, len(axes))), attributes=columns))
+    return zvview.open(place)
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Iterator[View]:
+    first, second = tmp_path / "a" / "cells.zarrvectors", tmp_path / "b" / "cells.zarrvectors"
+    make(first)
+    make(second, at=200)
+    with view(first, second, images=["https://h.org/em.zarr", "precomputed://gs://b/em"]) as opened:
+        yield opened
+
+
+def test_stores_are_layers_of_their_own_above_the_images(shown: View) -> None:
+    state = shown.state()
+    assert [layer["name"] for layer in state["layers"]] == ["image", "image 2", "cells", "cells_2"]
+    assert "https://h.org/em.zarr/|zarr:" in str(state["layers"][0]["source"])
+    assert state["position"] == pytest.approx([150, 150, 150], abs=5)
+    assert state["projectionScale"] == pytest.approx(330, rel=0.05)
+
+
+def test_looks_and_filters_become_shaders(shown: View) -> None:
+    by = Colouring("attribute", "value", limits=(0.25, 0.75))
+    look = Look(by, size=7.0, opacity=0.5, filter=Filter(ranges={"value": (0.5, 1)}, categories={"kind": ["a"]}))
+    shown.show(lambda exhibit: look if exhibit.name == "cells" else None, {"position": [1, 2, 3]})
+    state = shown.state()
+    layers = {layer["name"]: layer for layer in state["layers"]}
+    assert state["position"] == [1, 2, 3]
+    assert list(layers) == ["image", "image 2", "cells", "cells_2"]
+    shader = layers["cells"]["shader"]
+    assert shader.count("discard") == 2
+    assert "range=[0.25, 0.75]" in shader
+    assert "default=7" in shader
+    assert layers["cells"]["annotationOpacity"] == 0.5
+    assert "discard" not in layers["cells_2"]["shader"]
+
+
+def test_what_a_source_lacks_is_left_out_of_its_look(shown: View) -> None:
+    look = Look(Colouring("attribute", "depth"), filter=Filter(ranges={"value": (0.5, 1)}))
+    shown.show(lambda exhibit: look, {})
+    assert all("discard" in layer["shader"] for layer in shown.state()["layers"][2:])
+
+
+def test_axes_of_other_names_units_and_times_have_one_space(tmp_path: Path) -> None:
+    make(tmp_path / "micro.zarrvectors", unit="micrometer")
+    make(tmp_path / "nano.zarrvectors", unit="nanometer", at=1e5)
+    make(tmp_path / "film.zarrvectors", axes="tzyx", unit="micrometer")
+    with view(*(tmp_path / f"{name}.zarrvectors" for name in ("micro", "nano", "film"))) as opened:
+        state = opened.state()
+        assert list(state["dimensions"]) == ["x", "y", "z", "t"]
+        assert state["position"][:3] == pytest.approx([50, 50, 50], abs=2)
+        assert opened.notes is not None
+    with view(tmp_path / "film.zarrvectors") as opened:
+        assert opened.state()["displayDimensions"] == ["x", "y", "z"]
+
+
+def test_a_collection_is_shown_without_what_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = make(tmp_path / "a.zarrvectors")
+    other = make(tmp_path / "b.zarrvectors")
+    from zvview.neuroglancer import viewing
+
+    real = viewing.open_sources
+
+    def choosy(given: zvview.Store) -> object:
+        if given.place == other.place:
+            raise zvview.UnsupportedError("b is of a kind that is not known")
+        return real(given)
+
+    monkeypatch.setattr(viewing, "open_sources", choosy)
+    with view(store, other) as opened:
+        assert opened.notes[0] == "b is of a kind that is not known"
+        assert [layer["name"] for layer in opened.state()["layers"]] == ["a"]
+    with pytest.raises(zvview.UnsupportedError, match="not known"):
+        view(other)
+
+
+def test_two_views_at_once_and_one_after_the_other(tmp_path: Path) -> None:
+    store = make(tmp_path / "a.zarrvectors")
+    with view(store) as first, view(store) as second:
+        assert first.url != second.url
+    with view(store) as third:
+        assert third.url not in (first.url, second.url)
+
+
+def test_a_layer_to_draw_in_is_made_once(shown: View) -> None:
+    assert len(shown.drawn()) == 0
+    shown.let_draw()
+    with pytest.raises(InvalidInputError, match="already"):
+        shown.let_draw()
+
+
+@pytest.mark.parametrize("wrong", [{"images": ["em.zarr"]}, {"allow_origin": "h.org"}])
+def test_what_is_asked_wrongly_is_told(tmp_path: Path, wrong: dict[str, object]) -> None:
+    with pytest.raises(InvalidInputError):
+        view(make(tmp_path / "a.zarrvectors"), **wrong)  # type: ignore[arg-type]
+
+
+def test_importing_the_package_does_not_import_the_client() -> None:
+    code = (
+        "import sys, zvview.neuroglancer as n; n.make_link; assert not {'neuroglancer', 'tornado'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
+
+
+def test_the_package_gives_what_it_names() -> None:
+    import zvview.neuroglancer as package
+
+    assert all(callable(getattr(package, name)) for name in package.__all__)
+    assert package.view is view  # not the module of that name
+    with pytest.raises(AttributeError):
+        _ = package.nothing
