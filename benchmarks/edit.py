@@ -118,14 +118,19 @@ def lines(top: Path) -> list[Claim]:
         places[label] = top / f"lines_{total}"
         line_store(str(places[label]), total)
     clusters = _alike(places, CHUNKS * CHUNK_LINES * LINE_VERTICES)
-    moved, told = {}, {}
+    moved, singly, told = {}, {}, {}
     for label, place in places.items():
         cluster = clusters[label]
         with zvview.open(place) as store:
             picked = pick_lines(store, cluster)
-        moved[label] = Case(place, partial(edit_lines, cluster=cluster, lines=picked))
+        moved[label] = Case(place, partial(edit_lines, lines=picked, is_at_once=True))
+        singly[label] = Case(place, partial(edit_lines, lines=picked, is_at_once=False))
         told[label] = Case(place, partial(weigh_lines, lines=picked))
-    work = [(f"{EDITED:,} edits", moved), (f"an attribute of {EDITED:,} objects", told)]
+    work = [
+        (f"{EDITED:,} edits", moved),
+        (f"{EDITED:,} edits, line by line", singly),
+        (f"an attribute of {EDITED:,} objects", told),
+    ]
     claims = [claim for what, cases in work for claim in _claims(what, clusters, measure(cases, top))]
     for place in places.values():
         shutil.rmtree(place)

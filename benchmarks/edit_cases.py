@@ -128,9 +128,12 @@ def pick_lines(store: zvview.Store, cluster: Cluster) -> PickedLines:
     return PickedLines(found.object_ids[at], positions[at], len(store.level(0).object_ids))
 
 
-def edit_lines(session: zvview.EditSession, cluster: Cluster, lines: PickedLines) -> tuple[Edit, Touching]:
-    """Lines of which one vertex is moved, such that are deleted, and beside others new ones."""
-    session.prepare(cluster.chunks)
+def edit_lines(session: zvview.EditSession, lines: PickedLines, *, is_at_once: bool) -> tuple[Edit, Touching]:
+    """Lines of which one vertex is moved, such that are deleted, and beside others new ones.
+
+    One operation for all that is moved and one for all that is new, or one for each line.
+    """
+    session.read_lines(lines.ids)
     rng = np.random.default_rng(1)
     moved, deleted, beside = np.split(lines.ids, [MOVED, MOVED + DELETED])
     rows = rng.integers(0, LINE_VERTICES, MOVED)
@@ -139,10 +142,15 @@ def edit_lines(session: zvview.EditSession, cluster: Cluster, lines: PickedLines
     group = beside * GROUPS // lines.total
 
     def edit(session: zvview.EditSession) -> None:
-        for number, row, place in zip(moved.tolist(), rows.tolist(), places, strict=True):
-            session.move_line_vertices(number, [row], place[None])
-        session.delete_objects(deleted)
-        made = np.array([session.add_line(line) for line in new])
+        if is_at_once:
+            session.move_line_vertices(moved, rows, places)
+            session.delete_objects(deleted)
+            made = session.add_lines(zvview.Streamlines.from_list(new))
+        else:
+            for number, row, place in zip(moved.tolist(), rows.tolist(), places, strict=True):
+                session.move_line_vertices(number, [row], place[None])
+            session.delete_objects(deleted)
+            made = np.array([session.add_line(line) for line in new])
         for number in np.unique(group).tolist():
             session.add_to_group(number, made[group == number])
 

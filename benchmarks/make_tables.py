@@ -56,6 +56,13 @@ BENCHMARKS: Final = {
         The same in a real napari window with software drawing, on stores grown from real synapses, streamlines and a
         neuropil. The first batch is in the vertex buffer; reading all is zarr-vectors 0.9.2 and `viewer.add_points`, in
         a process of its own. Work on the window's thread is ours, paints are shown apart.""",
+    "napari_save": """
+        Saving from a napari window: a layer that streams, of which a hundredth is in view, as the store it stands for,
+        compared value by value; then a `Points` layer in memory. The window is drawn meanwhile; its longest pause is
+        how long it answered nothing.""",
+    "neuroglancer_export": """
+        Ten million points as files for Neuroglancer, each found in its cell and by its id; then again with nothing
+        changed, and after one point was moved.""",
 }
 
 
