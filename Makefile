@@ -7,7 +7,8 @@
 
 PYTHON := .venv/bin/python
 READY := .venv/ready
-WORKERS ?= 2
+# one more than the cores of a small machine: tests of windows and of disks wait a good part of their time
+WORKERS ?= 3
 MAKEFLAGS += --no-print-directory
 export PYTHONUTF8 = 1
 # not the user's own settings
@@ -21,7 +22,7 @@ REAL_DATA := dipy==1.12.1 navis==1.12.0
 
 test: lint
 	@echo "tests"
-	@$(PYTHON) -m pytest -q -n $(WORKERS) $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest -q -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 lint: $(READY)
 	@echo "ruff check"
