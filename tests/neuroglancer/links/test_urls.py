@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import neuroglancer
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,7 +48,6 @@ def test_an_address_of_a_state_comes_back(address: str) -> None:
 
 
 def test_the_client_of_neuroglancer_reads_our_links_alike() -> None:
-    neuroglancer = pytest.importorskip("neuroglancer")
     state = {"layers": [{"type": "annotation", "name": "a b", "source": "precomputed://https://h/é?x=1&y=%20#z"}]}
     assert neuroglancer.parse_url(make_link(state)).to_json()["layers"][0]["source"] == state["layers"][0]["source"]
 

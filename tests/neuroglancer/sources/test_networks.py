@@ -10,6 +10,7 @@ import pytest
 
 import zvview
 from tests.neuroglancer.sources.test_points import cells
+from tests.neuroglancer.sources.test_skeletons import GOLDEN, NETWORKS
 from zvview.neuroglancer.sources import skeletons
 from zvview.neuroglancer.sources.frame import SourceFrame
 from zvview.neuroglancer.sources.networks import open_nodes
@@ -18,17 +19,6 @@ from zvview.neuroglancer.sources.points import NestedPoints
 from zvview.pyramid import PyramidOptions, build_pyramid
 from zvview.style.colourmaps import colour_ids
 from zvview.testing import make_store
-
-GOLDEN = Path(__file__).parents[2] / "data" / "golden"
-NETWORKS = (
-    "graph",
-    "skeleton",
-    "skeleton_chunked",
-    "skeleton_tools",
-    "duplicate_links",
-    "old07_graph",
-    "old07_skeleton",
-)
 
 
 def nodes_of(store: zvview.Store) -> NestedPoints:
