@@ -20,7 +20,7 @@ from zvview.neuroglancer.serving.answers import Answers
 from zvview.neuroglancer.sources import line_segments, tiers
 from zvview.neuroglancer.sources.chunks import Chunks
 from zvview.neuroglancer.sources.frame import SourceFrame
-from zvview.neuroglancer.sources.line_segments import open_edges, open_lines
+from zvview.neuroglancer.sources.line_segments import open_edges
 from zvview.neuroglancer.sources.line_source import LineSource
 from zvview.neuroglancer.sources.polylines import open_polylines
 from zvview.pyramid import PyramidOptions, build_pyramid
@@ -48,6 +48,10 @@ NETWORKS = (
 )
 
 Open = Callable[[Chunks, SourceFrame], LineSource]
+
+
+def open_single_lines(chunks: Chunks, frame: SourceFrame) -> LineSource:
+    return open_polylines(chunks, frame, "line")
 
 
 def source_of(store: zvview.Store, opened: Open = open_polylines) -> LineSource:
@@ -144,7 +148,7 @@ def test_each_object_is_drawn_in_one_level_without_gaps(
 ) -> None:
     monkeypatch.setattr(tiers, "FIRST_VERTICES", 300)
     store = make(tmp_path / "a.zarrvectors", kind, levels=levels)
-    source = source_of(store, open_lines if kind == "line" else open_polylines)
+    source = source_of(store, open_single_lines if kind == "line" else open_polylines)
     found = drawn(source)
     assert len(found) > 2
     seen = [np.unique(rows[:, 0]) for rows in found]
@@ -179,7 +183,7 @@ def test_lines_far_from_the_origin_that_move(monkeypatch: pytest.MonkeyPatch) ->
 def test_stores_of_the_reference_are_drawn_whole(name: str, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiers, "FIRST_VERTICES", first)
     store = zvview.open(GOLDEN / f"{name}.zip")
-    source = source_of(store, open_lines if name in LINES else open_polylines)
+    source = source_of(store, open_single_lines if name in LINES else open_polylines)
     found = drawn(source)
     known = store.level(0).present_object_ids
     assert known is not None

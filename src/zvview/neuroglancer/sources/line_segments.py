@@ -1,4 +1,4 @@
-"""Single lines, and the edges of graphs and skeletons, as annotations."""
+"""The edges of graphs and skeletons as annotations."""
 
 from __future__ import annotations
 
@@ -8,29 +8,12 @@ from zvview.neuroglancer.sources.line_columns import LineColumns
 from zvview.neuroglancer.sources.line_source import LineSource
 from zvview.neuroglancer.sources.object_columns import ObjectColumns
 from zvview.neuroglancer.sources.pieces import steps_of_network
-from zvview.neuroglancer.sources.polylines import open_nested
 from zvview.neuroglancer.sources.tiers import plan_tiers
 
-__all__ = ["open_edges", "open_lines"]
+__all__ = ["open_edges"]
 
 _MANY_OBJECTS = 500
 """From here on edges are thinned out by object: whole skeletons look like what they are, single edges like dust."""
-
-
-def open_lines(chunks: Chunks, frame: SourceFrame) -> LineSource:
-    """The annotations of a store of lines, each of two vertices, in levels as those of polylines.
-
-    Parameters
-    ----------
-    chunks : Chunks
-    frame : SourceFrame
-
-    Raises
-    ------
-    UnsupportedError
-        More chunks than lines can be named by.
-    """
-    return open_nested(chunks, frame, "line")
 
 
 def open_edges(chunks: Chunks, frame: SourceFrame) -> LineSource:

@@ -9,7 +9,6 @@ from zvview.format import names
 from zvview.neuroglancer.sources.chunks import Chunks
 from zvview.neuroglancer.sources.contract import Source
 from zvview.neuroglancer.sources.frame import SourceFrame
-from zvview.neuroglancer.sources.line_segments import open_lines
 from zvview.neuroglancer.sources.networks import open_networks
 from zvview.neuroglancer.sources.parametric import open_parametric
 from zvview.neuroglancer.sources.points import NestedPoints
@@ -50,7 +49,7 @@ def _open_kind(store: Store, chunks: Chunks, frame: SourceFrame) -> Mapping[str,
     if store.kind in (names.POLYLINE, names.STREAMLINE):
         return {"lines": open_polylines(chunks, frame), **open_skeletons(chunks, frame)}
     if store.kind == names.LINE:
-        return {"lines": open_lines(chunks, frame)}
+        return {"lines": open_polylines(chunks, frame, "line")}
     if store.kind in (names.GRAPH, names.SKELETON):
         return open_networks(chunks, frame)
     raise UnsupportedError(f"{store.place} holds {store.kind}, which Neuroglancer is not given yet")

@@ -1,4 +1,4 @@
-"""Streamlines and polylines as annotations."""
+"""Streamlines, polylines and single lines as annotations."""
 
 from __future__ import annotations
 
@@ -13,30 +13,27 @@ from zvview.neuroglancer.sources.object_columns import ObjectColumns
 from zvview.neuroglancer.sources.pieces import pieces_of_lines
 from zvview.neuroglancer.sources.tiers import plan_tiers
 
-__all__ = ["open_nested", "open_polylines"]
+__all__ = ["open_polylines"]
 
 
-def open_polylines(chunks: Chunks, frame: SourceFrame) -> LineSource:
-    """The annotations of a store of polylines or streamlines.
+def open_polylines(chunks: Chunks, frame: SourceFrame, kind: Literal["polyline", "line"] = "polyline") -> LineSource:
+    """The annotations of a store of polylines or streamlines, or of lines of two vertices each.
 
-    Of a large store the lines that coarse levels hold are drawn as a finer level has them, simplified within half of
-    its bin, so that a first view needs little; all others are their exact fragments, and by its id each line is.
+    Their levels follow those of the store where the grids of these fit each other. Of a large store the lines that
+    coarse levels hold are drawn as a finer level has them, simplified within half of its bin, so that a first view
+    needs little; all others are their exact fragments, and by its id each line is.
 
     Parameters
     ----------
     chunks : Chunks
     frame : SourceFrame
+    kind : {"polyline", "line"}
 
     Raises
     ------
     UnsupportedError
         More chunks than lines can be named by.
     """
-    return open_nested(chunks, frame, "polyline")
-
-
-def open_nested(chunks: Chunks, frame: SourceFrame, kind: Literal["polyline", "line"]) -> LineSource:
-    """The annotations of a store of lines of some kind, in levels after those of the store where their grids fit."""
     level = chunks.store.level(chunks.levels[0].number)
     columns = LineColumns.of(chunks.store.axes, chunks.facts.attributes, ObjectColumns.of(level))
     try:
