@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 import numpy as np
 import pytest
@@ -97,6 +98,19 @@ def test_look_up(coords: NDArray[np.int64], data: st.DataObject) -> None:
     found = table.find(np.array(wanted, np.int64).reshape(-1, ndim))
     assert found.tolist() == [rows.index(w) if w in rows else -1 for w in wanted]
     assert len(table) == len(rows) == len(set(rows))
+
+
+@FEW
+@given(tables(st.one_of(SMALL, st.integers(-(2**62), 2**62))), st.integers(1, 90), st.randoms(use_true_random=False))
+def test_look_up_of_many_that_come_in_runs(coords: NDArray[np.int64], run: int, random: Random) -> None:
+    table, known = (
+        ChunkTable.of(coords[::2]),
+        {tuple(row): i for i, row in enumerate(sort_chunks(coords[::2]).tolist())},
+    )
+    runs = [row for row in coords.tolist() for _ in range(3)]
+    random.shuffle(runs)
+    wanted = np.repeat(np.array(runs, np.int64).reshape(-1, coords.shape[1]), run, axis=0)
+    assert table.find(wanted).tolist() == [known.get(tuple(row), -1) for row in wanted.tolist()]
 
 
 @FEW

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import zvview
+from tests.store.editing.models import needed
 from zvview.pyramid import PyramidOptions, build_pyramid
 from zvview.store.editing.session import EditSession
 from zvview.stream import Filter, Streamer, Update, ViewState
@@ -38,7 +39,7 @@ def edit_some(session: EditSession, kind: str, name: str, value: float) -> None:
         found = session.find()
         session.set_attributes(found.take(np.arange(5)), {name: value})
         more = {} if found.object_ids is None else {"object_ids": int(found.object_ids[0])}
-        session.add(found.positions[:2], {name: value + 1}, **more)
+        session.add(found.positions[:2], {**needed(session), name: value + 1}, **more)
 
 
 def assert_true(store: zvview.Store) -> None:
@@ -77,7 +78,7 @@ def test_the_index_is_true_of_what_was_edited(kind: str) -> None:
             labels = session.schema.columns["type"].categories.labels  # type: ignore[union-attr]
             session.set_attributes(found.take(np.arange(50)), {"type": labels[0]})
             session.delete(found.take(np.arange(60, 90)))
-            session.add(found.positions[:3], {"type": labels[-1]})
+            session.add(found.positions[:3], {**needed(session), "type": labels[-1]})
         assert_true(store)
 
 

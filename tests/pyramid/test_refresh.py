@@ -7,6 +7,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from tests.pyramid.conftest import (
     write,
 )
 from zvview.errors import ConflictError, DamagedError, InvalidInputError, UnsupportedError
-from zvview.pyramid import PyramidOptions, build_pyramid, refresh_pyramid
+from zvview.pyramid import PyramidOptions, build_pyramid, refresh_pyramid, store_view
 from zvview.testing import make_batch
 
 pytestmark = pytest.mark.usefixtures("unsynced")
@@ -64,6 +65,20 @@ def test_objects_and_groups_may_change_alone() -> None:
         with zvview.open(place) as store:
             assert store.level(2).groups.names == ("first",)
             assert store.level(2).object_attribute("name").tolist() == list("abcdef")
+
+
+def test_an_index_that_is_still_true_is_not_made_again() -> None:
+    batch: Any = make_batch("polyline", 800, n_objects=6)
+    ids = np.unique(batch.object_ids)
+    place = write(batch, options=OBJECTS, object_attributes={"twice": ids * 2})
+    build_pyramid(place, PyramidOptions(levels=2, chunk_shapes=NESTED))
+    with mock.patch.object(store_view, "build_index", wraps=store_view.build_index) as build:
+        edited, chunks = transplant(place, write(batch, options=OBJECTS, object_attributes={"twice": ids * 3}))
+        assert_refresh_is_rebuild(edited, chunks)
+        assert build.call_count == 0
+        edited, chunks = transplant(place, write(batch, options=OBJECTS, object_attributes={"thrice": ids * 3}))
+        assert_refresh_is_rebuild(edited, chunks)
+        assert build.call_count == 1
 
 
 def test_a_folder_and_a_zip_and_workers(tmp_path: Path) -> None:

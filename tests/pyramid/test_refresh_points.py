@@ -17,6 +17,7 @@ from tests.pyramid.conftest import (
     HI,
     LO,
     NESTED,
+    CountingMemory,
     Memory,
     assert_refresh_is_rebuild,
     some_points,
@@ -24,6 +25,7 @@ from tests.pyramid.conftest import (
     write,
 )
 from zvview.pyramid import PyramidOptions, build_pyramid, refresh_pyramid
+from zvview.pyramid.refresh import compute_refresh
 
 pytestmark = pytest.mark.usefixtures("unsynced")
 
@@ -121,6 +123,18 @@ def test_attributes_of_another_form_are_taken_over() -> None:
     place, chunks = transplant(place, write(points))
     report = assert_refresh_is_rebuild(place, chunks)
     assert all(level.is_whole for level in report.levels)
+
+
+def test_points_of_chunks_that_were_not_touched_are_not_read_again() -> None:
+    points = some_points(np.random.default_rng(9), 2000, True)
+    place = write(points)
+    build_pyramid(place, PyramidOptions(levels=2, chunk_shapes=NESTED))
+    points.positions[0] += 1
+    place, chunks = transplant(place, write(points))
+    source = CountingMemory(place)
+    compute_refresh(source, chunks)
+    assert sum(key.startswith("0/vertices/c/") for key in source.keys) <= len(chunks)
+    assert_refresh_is_rebuild(place, chunks)
 
 
 def test_an_emptied_store_has_no_coarse_levels() -> None:

@@ -15,7 +15,8 @@ from zvview.format import documents
 from zvview.store.hierarchy import Hierarchy
 from zvview.store.object_ids import ChangedRows, ObjectIds
 from zvview.store.places.memory import MemorySource
-from zvview.store.plain_arrays import NumberCells, read_plain_array
+from zvview.store.plain_arrays import read_plain_array
+from zvview.store.table_chunks import NumberCells
 from zvview.store.writing.plain_cells import plain_cells
 
 Memory = dict[str, bytes]

@@ -1,4 +1,4 @@
-"""Whole arrays and byte rows against zarr, which wrote them."""
+"""Whole arrays against zarr, which wrote them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from zvview.errors import DamagedError, UnsupportedError, ZvviewError
-from zvview.format.cells import RowTable
+from zvview.errors import DamagedError, ZvviewError
 from zvview.store.hierarchy import Hierarchy
 from zvview.store.places.memory import MemorySource
-from zvview.store.plain_arrays import ByteRows, document_of, fill_value_of, read_plain_array
+from zvview.store.plain_arrays import document_of, fill_value_of, read_plain_array
 
 Held = dict[str, Any]
 
@@ -144,61 +143,6 @@ def test_fill_values_that_are_none(value: Any, dtype: str) -> None:
         fill_value_of({"fill_value": value}, np.dtype(dtype))
 
 
-def rows_written(rows: list[bytes], chunk: int) -> Held:
-    held: Held = {
-        "a/zarr.json": json.dumps(
-            {
-                "zarr_format": 3,
-                "node_type": "array",
-                "shape": [len(rows)],
-                "data_type": "variable_length_bytes",
-                "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [chunk]}},
-                "fill_value": "",
-                "codecs": [{"name": "vlen-bytes"}],
-            }
-        ).encode()
-    }
-    for number in range(-(-len(rows) // chunk)):
-        part = rows[number * chunk : (number + 1) * chunk]
-        part += [b""] * (chunk - len(part))
-        body = b"".join(len(r).to_bytes(4, "little") + r for r in part)
-        held[f"a/c/{number}"] = len(part).to_bytes(4, "little") + body
-    return held
-
-
-def bytes_of(table: RowTable) -> list[bytes]:
-    return [table.buffer[s : s + n].tobytes() for s, n in zip(table.starts, table.sizes, strict=True)]
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.binary(max_size=4), min_size=1, max_size=9), st.integers(1, 4), st.data())
-def test_rows_in_any_order(rows: list[bytes], chunk: int, data: st.DataObject) -> None:
-    hierarchy = hierarchy_of(rows_written(rows, chunk))
-    array = ByteRows(hierarchy, "a", document_of(hierarchy, "a"))
-    wanted = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=6))
-    assert bytes_of(array.read(np.array(wanted, np.int64))) == [rows[i] for i in wanted]
-    assert bytes_of(array.read()) == rows and len(array) == len(rows)
-
-
-def test_absent_chunks_are_empty_rows() -> None:
-    held = rows_written([b"a", b"b", b"c"], 2)
-    del held["a/c/0"]
-    hierarchy = hierarchy_of(held)
-    assert bytes_of(ByteRows(hierarchy, "a", document_of(hierarchy, "a")).read()) == [b"", b"", b"c"]
-
-
-@pytest.mark.parametrize("spoiled", [b"", b"\x01\0\0\0\0\0\0\0", b"\x02\0\0\0\xff\0\0\0\0\0\0\0", b"\xff\xff\xff\xff"])
-def test_cells_that_do_not_hold_their_rows_are_damage(spoiled: bytes) -> None:
-    hierarchy = hierarchy_of(rows_written([b"a", b"b", b"c"], 2) | {"a/c/0": spoiled})
-    array = ByteRows(hierarchy, "a", document_of(hierarchy, "a"))
-    assert bytes_of(array.read(np.array([2]))) == [b"c"]
-    with pytest.raises(DamagedError, match="a/c/0"):
-        array.read()
-
-
-def test_arrays_that_are_no_rows_are_refused() -> None:
-    hierarchy = hierarchy_of(written(np.zeros(2), (2,)))
-    with pytest.raises(UnsupportedError):
-        ByteRows(hierarchy, "a", document_of(hierarchy, "a"))
+def test_a_document_that_is_not_there_is_damage() -> None:
     with pytest.raises(DamagedError, match="nothing"):
-        document_of(hierarchy, "b")
+        document_of(hierarchy_of({}), "b")

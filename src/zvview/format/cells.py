@@ -109,6 +109,11 @@ class RowTable:
     def __len__(self) -> int:
         return len(self.sizes)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all three arrays."""
+        return self.buffer.nbytes + self.starts.nbytes + self.sizes.nbytes
+
 
 def anywhere(buffer: NDArray[np.uint8], dtype: npt.DTypeLike) -> NDArray[Any]:
     """View of the bytes in which element i is the `dtype` value that starts at byte i, aligned or not.

@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _MANY_COORDS = 256  # fewer of them are sorted column by column
+_FEW_RUNS = 4  # coordinates of a run, on average, from which on runs are looked up
 _KEY = re.compile(r"-?\d{1,18}(?:\.-?\d{1,18})*", re.ASCII)
 _DIGITS_AND_SIGNS = str.maketrans("", "", "0123456789-")
 _MALFORMED = ("--", "-.", "-\n", "..", ".\n", "\n.", "\n\n")
@@ -180,6 +181,13 @@ class ChunkTable:
         """Row in the table of each of the (M, sid) `coords`, or -1 where the table lacks it."""
         if not len(self.coords) or not len(coords):
             return np.full(len(coords), -1, np.int64)
+        if len(coords) >= _MANY_COORDS:  # mostly these belong to pieces, many of which in a row lie in one chunk
+            starts = _run_starts(coords)
+            if len(starts) * _FEW_RUNS <= len(coords):
+                return np.repeat(self._find(coords[starts]), np.diff(np.append(starts, len(coords))))
+        return self._find(coords)
+
+    def _find(self, coords: NDArray[np.int64]) -> NDArray[np.int64]:
         out = np.full(len(coords), -1, np.int64)
         near = rows_between(coords, self._origin, self._last)
         picked = coords[near]
@@ -191,6 +199,16 @@ class ChunkTable:
         hit = self._keys[at] == keys
         out[near[hit]] = at[hit]
         return out
+
+
+def _run_starts(coords: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows that are another one than the row before; by column, which numpy does best."""
+    is_start = np.zeros(len(coords), bool)
+    is_start[0] = True
+    for axis in range(coords.shape[1]):
+        column = coords[:, axis]
+        is_start[1:] |= column[1:] != column[:-1]
+    return np.flatnonzero(is_start)
 
 
 def rows_between(coords: NDArray[np.int64], lo: NDArray[np.int64], hi: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -250,7 +250,13 @@ def file_links(
     # (L, sid, M): long columns sort and compare fastest. A copy in any case, for it is changed.
     stored = np.array(chunks.transpose(1, 2, 0), order="C")
     codes = np.zeros(count, np.int64)
-    if not directed and anchors is None and width > 1:
+    if not directed and anchors is None and width == 2:  # nearly all links: no sort is needed to order two
+        turned = np.flatnonzero(_is_before(stored[1], stored[0]))
+        codes[turned] = permutation_codes(np.array([[1, 0]]))
+        stored[:, :, turned] = stored[::-1][:, :, turned]
+        rows = rows.copy()
+        rows[turned] = rows[turned, ::-1]
+    elif not directed and anchors is None and width > 1:
         crossing = np.flatnonzero((stored[1:] != stored[0]).any(axis=(0, 1)))
         keys = (rows[crossing], *np.moveaxis(chunks[crossing], 2, 0)[::-1])
         perms = np.lexsort(keys, axis=-1)
@@ -264,6 +270,15 @@ def file_links(
     order = _sort_columns([*offsets.reshape((width - 1) * sid_ndim, count), *sources])
     keeps_order = directed or anchors is not None
     return _cut_segments(sources[:, order], offsets[:, :, order], order, codes[order], rows[order], keeps_order)
+
+
+def _is_before(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether columns of one (sid, M) table come before those of another, the first component leading, (M,)."""
+    out = np.zeros(first.shape[1], np.bool_)
+    for a, b in zip(first[::-1], second[::-1], strict=True):
+        out &= a == b
+        out |= a < b
+    return out
 
 
 def _cut_segments(

@@ -36,12 +36,15 @@ class TaskContext:
     scratch : Scratch
         Where a task leaves what is too large to be its result. Names must be unique to the task: derive them from
         its part, so that a task that is done again replaces what its killed forerunner left.
+    old : Level or None
+        The level that is made as it was before an edit; None where there is none, or it is made as a whole.
     """
 
     fine: Level
     design: LevelDesign
     tiling: Tiling
     scratch: Scratch
+    old: Level | None = None
 
     def save_run(self, name: str, intake: Intake) -> str:
         """Sort an intake into the chunks of the level and leave it as a run; gives its name."""

@@ -14,7 +14,7 @@ from zvview.pyramid.block_borders import Border, link_blocks
 from zvview.pyramid.kind import Job
 from zvview.pyramid.mesh_changes import redo_mesh
 from zvview.pyramid.parts import chunk_blocks
-from zvview.pyramid.points import thin_part
+from zvview.pyramid.points import rethin_part
 from zvview.pyramid.trees import thin_block, threshold_of
 from zvview.store.level import Level
 from zvview.store.patching.link_runs import CrossingLinks, make_link_run
@@ -48,9 +48,11 @@ def redo_chunks(kind: str, job: Job, old: Level, touched: NDArray[np.int64]) -> 
 
 
 def _redo_points(job: Job, old: Level, touched: NDArray[np.int64]) -> Replacement:
+    """A chunk alone tells which of its points go on: those of chunks that were not touched are in the level already."""
     chunks = _parents(job, touched)
     blocks = chunk_blocks(job.fine, job.design.chunk_shape, _POINT_BYTES, _below(job, chunks))
-    done = job.run_all(thin_part, list(enumerate(blocks)))
+    table = ChunkTable.of(touched)
+    done = job.run_all(rethin_part, [(i, block, table.find(block) >= 0) for i, block in enumerate(blocks)])
     return Replacement(chunks, [job.scratch.load(name) for name in done if name is not None])
 
 

@@ -14,8 +14,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.format.grid import sort_chunks
+from zvview.format.grid import ChunkTable, locate_chunks, sort_chunks
 from zvview.format.metadata import space_axes
+from zvview.geometry.batches import Points
 from zvview.pyramid.bin_choice import choose_thinning, declare_bin, fit_bins, list_bins
 from zvview.pyramid.chunk_choice import choose_multiples, count_parts
 from zvview.pyramid.design import LevelDesign, PyramidOptions
@@ -26,8 +27,9 @@ from zvview.pyramid.point_waves import read_waves, sample_points
 from zvview.pyramid.thinning import Thinning, select_points
 from zvview.store.level import Level
 from zvview.store.writing.intake import Intake, join_intakes
+from zvview.store.writing.sorting import rank_rows, stable_order
 
-__all__ = ["PointsKind", "thin_part"]
+__all__ = ["PointsKind", "rethin_part", "thin_part"]
 
 METHOD = "nested_subset"
 
@@ -87,20 +89,69 @@ def thin_part(context: TaskContext, part: tuple[int, NDArray[np.int64]]) -> str 
         Number of the part, and its chunks.
     """
     number, chunks = part
-    fine, thinning = context.fine, Thinning.parse(context.design.parameters)
+    return _save(context, number, _thin(context, chunks))
+
+
+def rethin_part(context: TaskContext, part: tuple[int, NDArray[np.int64], NDArray[np.bool_]]) -> str | None:
+    """The same after an edit that touched some of the chunks: what the others gave the level is in it already.
+
+    Parameters
+    ----------
+    context : TaskContext
+    part : (int, (m, sid) int64, (m,) bool)
+        Number of the part, all chunks of the finer level in some of the level, and which of them were touched.
+    """
+    number, chunks, is_touched = part
+    stay = None if is_touched.all() else _take_over(context, chunks[~is_touched])
+    if stay is None:
+        return thin_part(context, (number, chunks))
+    return _save(context, number, [*_thin(context, chunks[is_touched]), stay], is_mixed=True)
+
+
+def _thin(context: TaskContext, chunks: NDArray[np.int64]) -> list[Intake]:
+    """What the level keeps of some chunks of the finer one, chunk by chunk in numeric order."""
+    thinning = Thinning.parse(context.design.parameters)
     kept = []
-    for points, slots, coords in read_waves(fine, sort_chunks(chunks)):
-        rows = select_points(points.positions, points.object_ids, slots, coords, thinning)
-        kept.append(
-            Intake(
-                points.positions.take(rows, axis=0),
-                {name: values.take(rows, axis=0) for name, values in points.attributes.items()},
-                None if points.object_ids is None else points.object_ids.take(rows),
-            )
-        )
+    for points, slots, coords in read_waves(context.fine, sort_chunks(chunks)):
+        kept.append(_pick(points, select_points(points.positions, points.object_ids, slots, coords, thinning)))
+    return kept
+
+
+def _take_over(context: TaskContext, chunks: NDArray[np.int64]) -> Intake | None:
+    """What the level as it was holds of some chunks of the finer one; None where that cannot be told."""
+    old, edges = context.old, context.fine.chunk_shape
+    if old is None or chunks.shape[1] != len(edges):
+        return None
+    ratio = np.rint(context.design.chunk / edges).astype(np.int64)
+    parents = sort_chunks(np.floor_divide(chunks, ratio))
+    parents = parents[ChunkTable.of(old.chunks).find(parents) >= 0]
+    table = ChunkTable.of(chunks)
+    kept = [
+        _pick(points, np.flatnonzero(table.find(locate_chunks(points.positions, edges)) >= 0))
+        for points, _, _ in read_waves(old, parents)
+    ]
+    return join_intakes(kept) if kept else None
+
+
+def _pick(points: Points, rows: NDArray[np.int64]) -> Intake:
+    return Intake(
+        points.positions.take(rows, axis=0),
+        {name: values.take(rows, axis=0) for name, values in points.attributes.items()},
+        None if points.object_ids is None else points.object_ids.take(rows),
+    )
+
+
+def _save(context: TaskContext, number: int, kept: Sequence[Intake], *, is_mixed: bool = False) -> str | None:
+    """Leave all of some intakes as a run; brought into the order of the finer level's chunks where they are mixed."""
     if not any(len(intake.positions) for intake in kept):
         return None
-    return context.save_run(f"points-{context.design.level}-{number}", join_intakes(kept))
+    whole = join_intakes(kept)
+    if is_mixed:
+        order = stable_order(*rank_rows(locate_chunks(whole.positions, context.fine.chunk_shape)))
+        columns = {name: values.take(order, axis=0) for name, values in whole.columns.items()}
+        objects = None if whole.objects is None else whole.objects.take(order)
+        whole = Intake(whole.positions.take(order, axis=0), columns, objects)
+    return context.save_run(f"points-{context.design.level}-{number}", whole)
 
 
 def _list_candidates(

@@ -209,7 +209,7 @@ class _Refresh:
         return self._objects is not None and not len(self._objects) and not is_regrouped
 
     def _refresh_level(self, fine: Level, old: Level, design: LevelDesign) -> RefreshedLevel:
-        job = self._job(fine, design)
+        job = self._job(fine, design, old)
         nodes = self._view.documents_of(design.level)
         if self._touched is not None and can_patch(self._view.metadata, fine, old, nodes, design.chunk):
             is_told = self._is_only_told and fine._reader.objects is not None
@@ -306,10 +306,10 @@ class _Refresh:
             link_levels(self._overlay, self._scratch, stage.open(), design, self._view.documents, run_all)
         )
 
-    def _job(self, fine: Level, design: LevelDesign) -> Job:
+    def _job(self, fine: Level, design: LevelDesign, old: Level) -> Job:
         tiling = Tiling(self._kind, design.chunk_shape)
-        setting = Setting(self._view.stage(), fine.number, design, tiling)
-        here = TaskContext(fine, design, tiling, self._scratch)
+        setting = Setting(self._view.stage(), fine.number, design, tiling, has_old=True)
+        here = TaskContext(fine, design, tiling, self._scratch, old)
         run_all = self._runner(f"level-{design.level}", setting, f"level {design.level}", here)
         return Job(fine, design, tiling, self._scratch, run_all)
 

@@ -23,7 +23,7 @@ from zvview.pyramid.stored_surveys import SURVEYS, StoredSurvey, survey_group, s
 from zvview.store.hierarchy import document_key, fingerprint
 from zvview.store.index import IndexedLevel, build_index
 from zvview.store.index_view import IndexView, read_index
-from zvview.store.patching.nodes import read_nodes
+from zvview.store.patching.nodes import is_between_levels, read_nodes
 from zvview.store.patching.overlay import Overlay
 from zvview.store.patching.rewriting import Rewriting
 from zvview.store.reading.counts import count_rows
@@ -65,6 +65,7 @@ class StoreView:
             raise NotZarrVectorsError(f"{overlay.place} holds no zarr.json: there is no store")
         self._root = self._documents.pop("")
         self._encoded.pop("")
+        self._fingerprints = {path: fingerprint(data) for path, data in self._encoded.items()}
         self.metadata = RootMetadata.parse(self._root["attributes"])
         self.is_linked = are_levels_linked(self._root)
         self._index = index = read_index(overlay)
@@ -87,7 +88,7 @@ class StoreView:
         if index is not None and number in index.chunks and index.chunks[number].shape[1] == chunks.shape[1]:
             statistics = index.statistics.get(number, {})
             paths = (str(number), f"{number}/{names.VERTICES}")
-            if number == 0 or all(index.fingerprints.get(p) == fingerprint(self._encoded[p]) for p in paths):
+            if number == 0 or all(index.fingerprints.get(p) == self._fingerprints[p] for p in paths):
                 at = ChunkTable.of(index.chunks[number]).find(chunks)
                 counts[at >= 0] = index.counts[number][at[at >= 0]]
         if number == 0:
@@ -110,7 +111,7 @@ class StoreView:
         """The store as it is now, for reading it here or in other processes."""
         index = IndexView(
             self._documents,
-            {p: fingerprint(b) for p, b in self._encoded.items()},
+            dict(self._fingerprints),
             {n: entry.chunks for n, entry in self._indexed.items()},
             {n: entry.counts for n, entry in self._indexed.items()},
             {},
@@ -163,10 +164,11 @@ class StoreView:
             data = documents.encode_document(document)
             self.overlay.put(document_key(path), data)
             self._documents[path], self._encoded[path] = document, data
+            self._fingerprints[path] = fingerprint(data)
 
     def drop_cross_links(self) -> None:
         """Let there be no links between levels."""
-        found = [path for path in self._documents if _is_cross_link(path)]
+        found = [path for path in self._documents if is_between_levels(path)]
         groups = [f"{number}/{names.LINKS}" for number in self._indexed if number]
         found += [path for path in groups if path in self._documents and f"{path}/0" not in self._documents]
         self._forget(found)
@@ -190,29 +192,35 @@ class StoreView:
     def _forget(self, paths: Iterable[str]) -> None:
         for path in list(paths):
             self.overlay.remove([document_key(path)])
-            del self._documents[path], self._encoded[path]
+            del self._documents[path], self._encoded[path], self._fingerprints[path]
 
     def finish(self, designs: Sequence[LevelDesign]) -> None:
         """Write the root, and zvview's own index where the store had one, for the levels that there are now."""
         has_links = self.is_linked and bool(designs)
         root = with_levels(self._root, self.metadata.base_bin_shape.tolist(), designs, has_cross_links=has_links)
         if self._index is not None:
-            levels = [self._indexed[n] for n in sorted(self._indexed)]
-            # in order of their paths: what was found and what was made must not tell in which order that came about
-            nodes = {path: self._documents[path] for path in sorted(self._documents)}
-            encoded = {path: self._encoded[path] for path in sorted(self._encoded)}
-            own, cells = build_index(nodes, encoded, levels)
+            own: dict[str, dict[str, Any]] = {}
+            if not self._is_true(self._index):
+                levels = [self._indexed[n] for n in sorted(self._indexed)]
+                # in order of their paths: what was found and what was made must not tell how that came about
+                nodes = {path: self._documents[path] for path in sorted(self._documents)}
+                encoded = {path: self._encoded[path] for path in sorted(self._encoded)}
+                own, cells = build_index(nodes, encoded, levels)
+                self.overlay.put_many(cells)
             if any(key != document_key(SURVEYS) for key in self.overlay.list_keys(SURVEYS)):
                 own[SURVEYS] = survey_group()
             else:
                 self.overlay.remove([document_key(SURVEYS)])
-            self.overlay.put_many(cells)
             self.overlay.put_many((document_key(p), (documents.encode_document(d),)) for p, d in own.items())
         self.overlay.put(document_key(""), documents.encode_document(root))
 
-
-def _is_cross_link(path: str) -> bool:
-    """Whether a node belongs to links between levels, or to their attributes."""
-    _, family, *rest = [*path.split("/", 2), "", ""]
-    delta = rest[0].partition("/")[2] if family == names.LINK_ATTRIBUTES else rest[0]
-    return family in (names.LINKS, names.LINK_ATTRIBUTES) and delta[:1] in ("+", "-")
+    def _is_true(self, index: IndexView) -> bool:
+        """Whether an index tells what there is now: of large stores it is long, and mostly objects change alone."""
+        if index.fingerprints != self._fingerprints or index.chunks.keys() != self._indexed.keys():
+            return False
+        return all(
+            np.array_equal(index.chunks[number], entry.chunks)
+            and np.array_equal(index.counts[number], entry.counts)
+            and index.statistics.get(number) == entry.attributes
+            for number, entry in self._indexed.items()
+        )

@@ -38,10 +38,13 @@ class Setting:
     level: int
     design: LevelDesign
     tiling: Tiling
+    has_old: bool = False
 
     def open(self, scratch: Scratch) -> TaskContext:
         """What a task works with."""
-        return TaskContext(self.stage.open().level(self.level), self.design, self.tiling, scratch)
+        store = self.stage.open()
+        old = store.level(self.design.level) if self.has_old else None
+        return TaskContext(store.level(self.level), self.design, self.tiling, scratch, old)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from zvview.format.sequences import distinct
 from zvview.geometry.arguments import as_list
 from zvview.store.cell_arrays import CellArray
 from zvview.store.object_ids import ObjectIds
-from zvview.store.plain_arrays import ByteRows
 from zvview.store.stored_groups import StoredGroups, find_group
+from zvview.store.table_chunks import ByteRows
 
 __all__ = ["Groups", "Layout", "LinkArray", "LinkFamily", "LinkTable", "ObjectRows"]
 

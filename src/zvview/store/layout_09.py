@@ -22,8 +22,9 @@ from zvview.store.draco import DRACO_NOTE
 from zvview.store.hierarchy import Hierarchy
 from zvview.store.layout import Groups, LinkArray, LinkFamily, ObjectRows
 from zvview.store.object_ids import ObjectIds
-from zvview.store.plain_arrays import ByteRows, NumberCells, document_of, fill_value_of, read_plain_array
+from zvview.store.plain_arrays import document_of, fill_value_of, read_plain_array
 from zvview.store.stored_groups import StoredGroups
+from zvview.store.table_chunks import ByteRows, NumberCells
 
 __all__ = ["Layout09", "split_int64_rows"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.format.sequences import distinct
-from zvview.store.plain_arrays import NumberCells
+from zvview.store.table_chunks import NumberCells
 
 __all__ = ["ChangedRows", "ObjectIds", "RowFinder"]
 

@@ -15,7 +15,8 @@ from zvview.geometry.parametric import BUILT_IN_TYPES, ParametricObjects, Parame
 from zvview.store.blobs import DATA, is_blob, read_blob, read_ragged, read_values
 from zvview.store.hierarchy import Hierarchy
 from zvview.store.layout_09 import split_int64_rows
-from zvview.store.plain_arrays import ByteRows, document_of, read_plain_array
+from zvview.store.plain_arrays import document_of, read_plain_array
+from zvview.store.table_chunks import ByteRows
 
 __all__ = ["parse_parametric_types", "read_parametric", "shape_parametric"]
 

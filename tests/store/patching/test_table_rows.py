@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from zvview.store.hierarchy import Hierarchy, document_key, parse_document
 from zvview.store.patching.overlay import Overlay
 from zvview.store.patching.table_rows import put_byte_rows, put_typed_rows, rearrange_byte_rows
 from zvview.store.places.memory import MemorySource
-from zvview.store.plain_arrays import ByteRows, read_plain_array
+from zvview.store.plain_arrays import read_plain_array
+from zvview.store.table_chunks import ByteRows
 from zvview.store.writing.plain_cells import plain_cells, row_cells
 
 SEEDS = st.integers(0, 2**32)
@@ -133,6 +135,22 @@ def test_byte_rows(seed: int, per: int, keeps_sizes: bool) -> None:
     if len(rows) > per:
         assert made["chunk_grid"] == document["chunk_grid"]
         assert set(overlay.changes) <= {f"{PATH}/c/{row // per}" for row in at.tolist()}
+
+
+def test_changing_many_rows_sets_off_no_collection_of_garbage() -> None:
+    rows = [b"%d" % i for i in range(8000)]
+    overlay, document = store_rows(rows, 4000)
+    at, new = np.arange(0, 8000, 2), [b"longer than before"] * 4000
+    collections: list[int] = []
+    gc.collect()
+    gc.callbacks.append(note := lambda phase, info: collections.append(info["generation"]))
+    try:
+        made = put_byte_rows(overlay, PATH, document, at, *joined(new), ByteRows(Hierarchy(overlay), PATH, document))
+    finally:
+        gc.callbacks.remove(note)
+    assert len(collections) <= 2
+    rows[::2] = new
+    assert read_rows(overlay, made) == rows
 
 
 @settings(max_examples=20, deadline=None)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zvview.format import documents, names
 from zvview.format.cells import vlen_header
 from zvview.format.grid import ChunkTable, sort_chunks
-from zvview.store.cell_arrays import GridArray
+from zvview.store.cell_arrays import CellArray, GridArray
 from zvview.store.codecs import encode_wave, parse_codecs
 from zvview.store.hierarchy import Hierarchy
 from zvview.store.patching.overlay import Overlay
@@ -101,6 +101,7 @@ class PatchedCells(GridCells):
         self._keeps_empty, self._unwanted = keeps_empty, unwanted
         self._fresh: dict[str, dict[tuple[int, ...], NDArray[np.uint8]]] = {}
         self._read: dict[str, dict[tuple[int, ...], NDArray[np.uint8]]] = {}
+        self._stored: dict[str, GridArray] = {}
         self.changed: list[tuple[str, NDArray[np.int64]]] = []
 
     def put(self, array: str, coords: NDArray[np.int64], payloads: Sequence[NDArray[np.uint8]]) -> None:
@@ -108,9 +109,12 @@ class PatchedCells(GridCells):
         if array not in self._unwanted:
             self._fresh.setdefault(array, {}).update(zip(map(tuple, coords.tolist()), payloads, strict=True))
 
-    def know(self, array: str, coords: NDArray[np.int64], payloads: Sequence[NDArray[np.uint8]]) -> None:
-        """Tell what all stale cells of an array hold, which need not be read again then."""
+    def know(self, stored: CellArray, coords: NDArray[np.int64], payloads: Sequence[NDArray[np.uint8]]) -> None:
+        """Tell what all stale cells of an array that was read from the overlay hold: nothing is read again then."""
+        array = stored.path[len(self.level_path) + 1 :]
         self._read[array] = dict(zip(map(tuple, coords.tolist()), payloads, strict=True))
+        if isinstance(stored, GridArray):
+            self._stored[array] = stored
 
     def finish(self, array: str, attributes: Mapping[str, Any]) -> None:
         """Put an array's cells in their places and make its document, if it has any cell."""
@@ -119,7 +123,9 @@ class PatchedCells(GridCells):
             return
         fresh = self._fresh.pop(array, {})
         document = self._known.get(path)
-        stored = None if document is None else GridArray(self._overlay, path, document)
+        stored = self._stored.pop(array, None)
+        if stored is None and document is not None:
+            stored = GridArray(self._overlay, path, document)
         sid = len(self._shape)
         there = np.empty((0, sid), np.int64) if stored is None else stored.chunks
         is_stale = self._is_stale(array, there)

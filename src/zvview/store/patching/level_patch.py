@@ -220,7 +220,7 @@ class LevelPatch:
             name = array.cells.path[len(self._path) + 1 :]
             coords = coords[self._staleness(table)(name, coords)]
             (payloads,) = read_cells(reader.hierarchy, [(array.cells, coords)])
-            cells.know(name, coords, payloads)
+            cells.know(array.cells, coords, payloads)
             width = len(array.offsets) + 1
             found = decode_links(
                 payloads, width=width, dtype=array.dtype, is_ragged=array.is_ragged, has_perm=array.has_perm

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.errors import DamagedError
-from zvview.format.cells import spread
 from zvview.format.grid import ChunkTable, sort_chunks
 from zvview.format.sequences import distinct, is_among, offsets_of
 from zvview.store.patching.chunk_objects import OwnedPieces
@@ -22,6 +21,7 @@ from zvview.store.patching.line_pieces import LinePieces, fragment_chunks
 from zvview.store.patching.link_runs import CrossingLinks, carry_links, make_link_run
 from zvview.store.patching.object_tables import ChangedObjects
 from zvview.store.patching.replacement import Replacement
+from zvview.store.patching.row_stretches import MovedRows, gather_rows
 from zvview.store.reading.outline import read_outline
 from zvview.store.reading.piece_buffer import PieceBuffer
 from zvview.store.writing.runs import Run
@@ -158,7 +158,7 @@ def splice_lines(
     if not has_links:
         return Replacement(chunks, [run], changed=changed)
     firsts = _undo(order, offsets_of(ordered.counts)[:-1] - np.repeat(run.rows[:-1], np.diff(run.fragments)))
-    kept = carry_links(old.reader, table, buffer, _move_rows(buffer, staying, firsts[: len(held.objects)]))
+    kept = carry_links(old.reader, table, buffer, MovedRows.of(starts, counts, firsts[: len(held.objects)]))
     links = kept.followed_by(_link(old, made, inside, firsts[len(held.objects) :])).by_row()
     return Replacement(chunks, [run], make_link_run(links, run) if len(links.rows) else None, changed)
 
@@ -226,30 +226,20 @@ def _make_run(pieces: _Pieces, table: ChunkTable, sources: Sequence[PieceBuffer 
     """A run of pieces that are in order of their chunks."""
     starts = run_starts(pieces.slots)
     fragments = np.append(starts, len(pieces.owners))
-    _, owner, local = spread(pieces.counts)
-    rows = pieces.starts[owner] + local
     columns = [source.attributes if isinstance(source, PieceBuffer) else source.columns for source in sources]
+
+    def gathered(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        return gather_rows(parts, pieces.starts, pieces.counts)
+
     return Run(
         chunks=table.coords[pieces.slots[starts]],
         rows=offsets_of(pieces.counts)[fragments],
         fragments=fragments,
         counts=pieces.counts,
-        positions=_gather([source.positions for source in sources], rows),
-        columns={name: _gather([of_source[name] for of_source in columns], rows) for name in columns[-1]},
+        positions=gathered([source.positions for source in sources]),
+        columns={name: gathered([of_source[name] for of_source in columns]) for name in columns[-1]},
         objects=pieces.owners,
     )
-
-
-def _gather(parts: Sequence[NDArray[Any]], rows: Ints) -> NDArray[Any]:
-    return (parts[0] if len(parts) == 1 else np.concatenate(parts)).take(rows, axis=0)
-
-
-def _move_rows(buffer: PieceBuffer, pieces: _Pieces, firsts: Ints) -> Ints:
-    """Row in its chunk of each row of a buffer, (R,), given where each piece begins there now; -1 for other rows."""
-    out = np.full(len(buffer.positions), -1, np.int64)
-    _, owner, local = spread(pieces.counts)
-    out[pieces.starts[owner] + local] = firsts[owner] + local
-    return out
 
 
 def _link(old: LinePieces, made: _Made, inside: Ints, firsts: Ints) -> CrossingLinks:

@@ -13,11 +13,13 @@ from zvview.errors import DamagedError
 from zvview.format.grid import ChunkTable, sort_chunks
 from zvview.format.links import file_links
 from zvview.format.sequences import offsets_of
+from zvview.store.patching.row_stretches import MovedRows
 from zvview.store.reading.links import decode_selection, select_links
 from zvview.store.reading.piece_buffer import BEYOND, PieceBuffer
 from zvview.store.reading.reader import LevelReader
 from zvview.store.waves import read_cells
 from zvview.store.writing.runs import LinkRun, Run
+from zvview.store.writing.sorting import rank_rows
 
 __all__ = ["CrossingLinks", "carry_links", "make_link_run"]
 
@@ -45,11 +47,11 @@ class CrossingLinks:
 
     def by_row(self) -> CrossingLinks:
         """The same in an order that tells nothing of how they were found; links without columns."""
-        order = np.lexsort(self.rows.T[::-1])
+        order = np.argsort(rank_rows(self.rows)[0], kind="stable")
         return CrossingLinks(self.chunks[order], self.rows[order], {})
 
 
-def carry_links(reader: LevelReader, chunks: ChunkTable, buffer: PieceBuffer, rows: NDArray[np.int64]) -> CrossingLinks:
+def carry_links(reader: LevelReader, chunks: ChunkTable, buffer: PieceBuffer, moved: MovedRows) -> CrossingLinks:
     """The links between different chunks, one at least of `chunks`, that stay when vertices of these move or go.
 
     Parameters
@@ -59,8 +61,8 @@ def carry_links(reader: LevelReader, chunks: ChunkTable, buffer: PieceBuffer, ro
     chunks : ChunkTable
     buffer : PieceBuffer
         Those of the chunks of which some vertices stay.
-    rows : (R,) int64
-        Where each row of the buffer stands in its chunk now, or -1. Of other chunks nothing moves.
+    moved : MovedRows
+        Where rows of the buffer stand in their chunks now. Of other chunks nothing moves.
 
     Raises
     ------
@@ -83,7 +85,7 @@ def carry_links(reader: LevelReader, chunks: ChunkTable, buffer: PieceBuffer, ro
     if (beyond := is_here & (at == BEYOND)).any():
         text = f"row {found.rows[beyond][0]} ({beyond.any(axis=1).sum()} such records)"
         raise DamagedError("link", found=text, expected="a row of its vertices", array=family.path)
-    now = np.where(is_here, np.append(rows, -1)[np.where(at >= 0, at, -1)], found.rows)
+    now = np.where(is_here, moved.find(at), found.rows)
     kept = np.flatnonzero((now >= 0).all(axis=1))
     return CrossingLinks(found.chunks[kept].reshape(-1, 2, sid), now[kept], {})
 
@@ -109,7 +111,7 @@ def make_link_run(links: CrossingLinks, like: Run) -> Run:
         records=np.concatenate([s.rows for s in segments]),
         columns={name: values.take(order, axis=0) for name, values in links.columns.items()},
     )
-    chunks = sort_chunks(links.chunks.reshape(-1, links.chunks.shape[2]))
+    chunks = sort_chunks(np.concatenate([s.coords + offset for s in segments for offset in (0, *s.offsets)]))
     nothing = np.zeros(len(chunks) + 1, np.int64)
     none = np.empty(0, np.int64)
     return Run(

@@ -1,4 +1,4 @@
-"""Documents of all nodes below a place in a store, found without looking at cells."""
+"""Documents of all nodes below a place in a store, found without looking at cells; and what paths of them tell."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from zvview.format import names
 from zvview.store.hierarchy import document_key, parse_document
 from zvview.store.places.source import Source
 
-__all__ = ["read_nodes"]
+__all__ = ["is_between_levels", "read_nodes"]
 
 
 def read_nodes(source: Source, path: str = "") -> tuple[dict[str, dict[str, Any]], dict[str, bytes]]:
@@ -34,3 +34,10 @@ def read_nodes(source: Source, path: str = "") -> tuple[dict[str, dict[str, Any]
         paths = [f"{group}/{name}" if group else name for group, name in inner if name != names.ZARR_JSON]
         wave = [node for node in paths if node != names.INDEX]
     return found, encoded
+
+
+def is_between_levels(path: str) -> bool:
+    """Whether a node of a level belongs to links to other levels, or to their attributes."""
+    _, family, *rest = [*path.split("/", 2), "", ""]
+    delta = rest[0].partition("/")[2] if family == names.LINK_ATTRIBUTES else rest[0]
+    return family in (names.LINKS, names.LINK_ATTRIBUTES) and delta[:1] in ("+", "-")

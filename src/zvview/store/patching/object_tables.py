@@ -25,7 +25,7 @@ from zvview.store.patching.overlay import Overlay
 from zvview.store.patching.rewriting import Rewriting
 from zvview.store.patching.table_rows import put_byte_rows, put_typed_rows, rearrange_byte_rows
 from zvview.store.patching.taken_tables import take_over_tables
-from zvview.store.plain_arrays import ByteRows
+from zvview.store.table_chunks import ByteRows
 from zvview.store.writing.plain_cells import plain_cells
 
 __all__ = ["TABLES", "ChangedObjects", "ObjectTables"]

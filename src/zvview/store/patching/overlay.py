@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from zvview.cancel import CancelToken
+from zvview.store.decoded_chunks import DecodedChunks
 from zvview.store.places.source import Request, Source, clip_range, folder_prefix
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ class Overlay:
     ----------
     source : Source
         Must be able to list.
+
+    Attributes
+    ----------
+    decoded : DecodedChunks
+        Chunks of tables that readers of this overlay decoded; it shares those of an overlay that it is laid over.
     """
 
     can_list = True
@@ -31,6 +37,8 @@ class Overlay:
         self._source = source
         self.place, self.is_local = source.place, source.is_local
         self._changes: dict[str, bytes | None] = {}
+        shared = DecodedChunks.of(source)
+        self.decoded = DecodedChunks() if shared is None else shared
 
     @property
     def below(self) -> Source:
@@ -39,8 +47,8 @@ class Overlay:
 
     @property
     def changes(self) -> Mapping[str, bytes | None]:
-        """New bytes of each key that differs from the source, and nothing but bytes; None for keys that are no more."""
-        return {k: data if data is None or type(data) is bytes else bytes(data) for k, data in self._changes.items()}
+        """New bytes of each key that differs from the source; None for keys that are no more."""
+        return dict(self._changes)
 
     def has_changed(self, key: str) -> bool:
         """Whether a key was changed here, or in overlays that this one is laid over."""

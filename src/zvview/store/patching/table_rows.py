@@ -22,7 +22,8 @@ from zvview.store.codecs import CodecChain, decode_wave, encode_wave, parse_code
 from zvview.store.hierarchy import Hierarchy
 from zvview.store.patching.overlay import Overlay
 from zvview.store.patching.rewriting import Rewriting
-from zvview.store.plain_arrays import ByteRows, EncodedRows, fill_value_of, native_dtype, read_plain_array
+from zvview.store.plain_arrays import fill_value_of, native_dtype, read_plain_array
+from zvview.store.table_chunks import ByteRows, share_rows
 from zvview.store.writing.plain_cells import plain_cells, rows_per_cell
 
 if TYPE_CHECKING:
@@ -135,7 +136,8 @@ def put_byte_rows(
     encoded = encode_wave([decoded.buffer.data for decoded in made], chain)
     for cell, data, decoded in zip(cells.tolist(), encoded, made, strict=True):
         assert data is not None
-        overlay.put(f"{path}/c/{cell}", EncodedRows.of(data, decoded))
+        overlay.put(f"{path}/c/{cell}", made_bytes := bytes(data))
+        share_rows(overlay, chain, made_bytes, decoded)
     return {**document, "shape": [count]}
 
 
@@ -210,14 +212,15 @@ class _Heap:
 
     def __init__(self, table: NDArray[np.uint8], buffer: NDArray[np.uint8], sizes: Ints) -> None:
         added = join_rows(buffer, sizes)
-        nothing = np.zeros(4, np.uint8)
+        nothing = bytes(4)
         self.starts = split_rows(added.data).starts + len(table)
-        self._bytes = np.concatenate((table, added, nothing))
+        self._bytes = b"".join((table.data, added.data, nothing))
 
     def cells(self, starts: Ints, sizes: Ints, per: int) -> list[bytes]:
         """Cells of `per` rows each, given where each row begins and its size.
 
-        What lies together is copied together: an index of bytes would be eight times as large as they are.
+        What lies together is copied together: an index of bytes would be eight times as large as they are. The pieces
+        are bytes, not views of them, of which tens of thousands would set off a collection of all garbage.
         """
         starts = np.where(sizes == 0, len(self._bytes), starts) - 4
         stops = starts + 4 + sizes
@@ -227,7 +230,7 @@ class _Heap:
         first = np.flatnonzero(is_first)
         last = np.append(first[1:], len(starts)) - 1
         head = np.array([per], "<u4").tobytes()
-        data = self._bytes.data
+        data = self._bytes
         pieces = [data[a:b] for a, b in zip(starts[first].tolist(), stops[last].tolist(), strict=True)]
         bounds = [*np.searchsorted(first, np.arange(0, len(starts), per)).tolist(), len(first)]
         return [b"".join((head, *pieces[a:b])) for a, b in pairwise(bounds)]

@@ -16,7 +16,7 @@ from zvview.store.draco import decode_draco
 from zvview.store.reading.reader import LevelReader
 from zvview.store.waves import locate_error, read_cells
 
-__all__ = ["count_rows", "read_fragment_attribute"]
+__all__ = ["count_fragments", "count_rows", "read_fragment_attribute"]
 
 _WAVE = 4096  # fragment indexes are small
 _UNKNOWN_ROWS = 2**40  # stands for the size of a buffer that was not read
@@ -25,6 +25,13 @@ _UNKNOWN_ROWS = 2**40  # stands for the size of a buffer that was not read
 def count_rows(reader: LevelReader, chunks: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
     """Vertices of each chunk of the level, or of each of `chunks`, (C,) int64: the rows that its fragments name."""
     return _join([_count_wave(reader, coords) for coords in _waves(reader, chunks)], np.dtype(np.int64))
+
+
+def count_fragments(reader: LevelReader, chunks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Bounds of the fragments of each of `chunks`, (C + 1,), and the vertices of each fragment, (F,); both int64."""
+    tables = [_read_fragments(reader, coords) for coords in _waves(reader, chunks)]
+    per_chunk = _join([np.diff(table.first) for table in tables], np.dtype(np.int64))
+    return offsets_of(per_chunk), _join([table.counts for table in tables], np.dtype(np.int64))
 
 
 def read_fragment_attribute(reader: LevelReader, name: str) -> NDArray[Any]:

@@ -18,7 +18,7 @@ from zvview.format.manifests import Manifests
 from zvview.geometry.arguments import as_list, to_array
 from zvview.store.layout import ObjectRows
 from zvview.store.object_ids import ObjectIds
-from zvview.store.plain_arrays import ByteRows
+from zvview.store.table_chunks import ByteRows
 
 __all__ = ["ObjectTable", "as_object_ids"]
 

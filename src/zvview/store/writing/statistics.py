@@ -96,6 +96,8 @@ def _joined(known: Any, fresh: Any, pick: Callable[[Any, Any], Any]) -> Any:
     if isinstance(fresh, list):
         own = known if isinstance(known, list) and len(known) == len(fresh) else [None] * len(fresh)
         return [_joined(a, b, pick) for a, b in zip(own, fresh, strict=True)]
+    if fresh is None and isinstance(known, list):  # no rows are new
+        return [a if _is_number(a) else None for a in known]
     if not _is_number(known):
         return fresh
     return known if fresh is None else pick(known, fresh)
