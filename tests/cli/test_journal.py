@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import zvview
+from tests.store.editing.models import needed
 from tests.store.places.conftest import Serving, serve
 from zvview.cli.app import app
 from zvview.store.editing.state_folder import journal_folder
@@ -187,7 +188,7 @@ def test_edits_at_an_address_are_shown_committed_and_discarded(tmp_path: Path, m
         options = {"storage_options": {"endpoint": endpoint}}
         with zvview.open("s3://data/s", **options) as store:
             session = store.edit()  # type: ignore[union-attr]
-            session.add(session.find().positions[:2].mean(axis=0, keepdims=True))
+            session.add(session.find().positions[:2].mean(axis=0, keepdims=True), attributes=needed(session))
             session.close()
         leave_in_members("s3://data/c", "points", "trees", **options)
         secrets = {"AWS_ACCESS_KEY_ID": "one", "AWS_SECRET_ACCESS_KEY": "two", "AWS_REGION": "eu-west-1"}

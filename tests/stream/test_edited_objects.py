@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import zvview
+from tests.store.editing.models import needed
 from tests.stream.conftest import Receiver, make_view
 from zvview.geometry.batches import Graph, Mesh, Polylines
 from zvview.store.store import Store
@@ -63,7 +64,9 @@ def test_what_is_shown_is_what_is_there_after_the_commit(kind: str) -> None:
         if kind == "skeleton":
             node = other.take(other.links[len(other.links) // 2, :1])
             edit.cut(node)
-            edit.add_branch(edit.vertices_of(ids[1]).take(np.array([0])), [[500.0, 500.0, 500.0]])
+            edit.add_branch(
+                edit.vertices_of(ids[1]).take(np.array([0])), [[500.0, 500.0, 500.0]], attributes=needed(edit)
+            )
         elif kind == "graph":
             edit.cut(other.take(other.links[:2, 0]), other.take(other.links[:2, 1]))
         else:

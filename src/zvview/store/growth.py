@@ -3,14 +3,16 @@
 The grid is sized by the bounds (format reference 4.2). Where it grows below, every array index moves, and with it the
 key of every cell. The store is made anew beside itself, in a folder of links to the very same files, and takes its own
 place as a whole, like any store that is written (:mod:`zvview.store.places.folder_sink`): a reader sees the old or
-the new.
+the new. At an address, where nothing is renamed, it is a commit like others (:mod:`zvview.store.committing`): of
+documents alone where the grid grows above, of copies of all cells where it grows below.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,16 +23,24 @@ from zvview.format.grid import grid_of_bounds
 from zvview.format.metadata import LevelMetadata, RootMetadata
 from zvview.geometry.arguments import as_box
 from zvview.store.cell_arrays import key_encoding
+from zvview.store.committing.opening import open_commit
 from zvview.store.editing.commit_names import COMMITS_KEY
 from zvview.store.hierarchy import document_key
 from zvview.store.index import IndexedLevel, build_index
 from zvview.store.index_view import IndexView
-from zvview.store.places.open import Place
+from zvview.store.places.memory import MemorySink
+from zvview.store.places.open import Place, open_source
+from zvview.store.places.redo_log import COMMIT_FOLDER
+from zvview.store.places.remote import RemoteSource
 from zvview.store.places.source import Sink, Source
 from zvview.store.remaking import carry, open_remaking, read_documents, true_index
 from zvview.store.writing.partition import check_reach
 
-__all__ = ["Growth", "grow", "plan_growth"]
+__all__ = ["Growth", "grow", "grow_by_commit", "plan_growth"]
+
+_DOING: Final = "growing its grid"
+_INSTEAD: Final = "grow a copy in a folder with zvview.grow, and copy that to its place"
+_MOST_MOVED: Final = 512 << 20  # held in memory, and in the log of the commit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,11 +84,16 @@ def grow(
     InvalidInputError
         Not two corners of finite numbers.
     UnsupportedError
-        A store in the layout of 0.7.0 or before, at an address or behind a zarr store object, or with links inside.
+        A store in the layout of 0.7.0 or before, behind a zarr store object, or with links inside; one at an address
+        that has too much to be copied there, or on a web server.
     ConflictError
         Another process is changing the store, or did so meanwhile; it is as that change left it.
     """
-    with open_remaking(place, "growing its grid", storage_options=storage_options) as remaking:
+    with contextlib.closing(open_source(place, storage_options=storage_options)) as found:
+        if isinstance(found, RemoteSource):
+            grow_by_commit(found, bounds)
+            return
+    with open_remaking(place, _DOING, storage_options=storage_options) as remaking:
         source, keys = remaking.source, remaking.keys
         nodes, stored = read_documents(source, keys)
         growth = plan_growth(nodes, bounds)
@@ -88,6 +103,53 @@ def grow(
         with remaking.replace() as sink:
             _carry_cells(source, sink, keys, growth)
             _write_documents(sink, nodes, stored, growth, index)
+
+
+def grow_by_commit(place: Source, bounds: tuple[ArrayLike, ArrayLike]) -> None:
+    """Widen the bounds of a store that is not replaced as a whole: at an address, or a member of a collection.
+
+    Parameters
+    ----------
+    place : Source
+    bounds : (lo, hi)
+        As :func:`grow` takes them.
+
+    Raises
+    ------
+    ZvviewError
+        As of :func:`grow`.
+    """
+    with open_commit(place, _DOING) as commit:
+        source = commit.source
+        if not source.can_list:
+            raise UnsupportedError(f"{source.place} cannot list what it holds, so that it cannot grow; {_INSTEAD}")
+        keys = [key for key in source.list_keys("") if not key.startswith(f"{COMMIT_FOLDER}/")]
+        nodes, stored = read_documents(source, keys)
+        growth = plan_growth(nodes, bounds)
+        if not growth.nodes:
+            return
+        moved = [(key, new) for key in keys if (new := growth.new_key(key)) != key]
+        _refuse_too_much(source, [key for key, _ in moved])
+        made: dict[str, bytes] = {}
+        sink = MemorySink(made)
+        _write_documents(sink, nodes, stored, growth, true_index(source, stored))
+        carry(source, sink, moved)
+        sink.commit()
+        index = [key for key in keys if key.startswith(f"{names.INDEX}/") and key != COMMITS_KEY]
+        before = {document_key(path): data for path, data in stored.items()}
+        changes: dict[str, bytes | None] = dict.fromkeys((*(old for old, _ in moved), *index))
+        changes |= {key: data for key, data in made.items() if before.get(key) != data}
+        commit.apply(changes)
+
+
+def _refuse_too_much(source: Source, keys: Sequence[str]) -> None:
+    """Raise if the cells that get other keys, which an address can only take as copies, are too much for one commit."""
+    size = sum(size or 0 for size in source.stat_many(keys))
+    if size > _MOST_MOVED:
+        raise UnsupportedError(
+            f"{source.place}: where a grid grows below, all cells get other keys, and {size >> 20:,} MB are too "
+            f"much to be copied in one commit; {_INSTEAD}"
+        )
 
 
 def plan_growth(nodes: Mapping[str, Mapping[str, Any]], bounds: tuple[ArrayLike, ArrayLike]) -> Growth:

@@ -89,6 +89,7 @@ class Store:
 
     def __init__(self, source: Source, root: RootWave | None = None) -> None:
         self._source = source
+        self._stamped = source if isinstance(source, Stamped) else None  # once: a look takes longer than a small read
         self.place = source.place
         self._lock = threading.RLock()
         self._stamp = self._take_stamp()
@@ -117,7 +118,7 @@ class Store:
         return self._metadata
 
     def _take_stamp(self) -> object:
-        return self._source.stamp() if isinstance(self._source, Stamped) else None
+        return None if self._stamped is None else self._stamped.stamp()
 
     def _refresh(self) -> object:
         """Begin again when another store has taken the place of the one that was opened; what tells them apart."""
@@ -302,7 +303,8 @@ class Store:
         Raises
         ------
         UnsupportedError
-            An older layout, several kinds, additive levels, or Draco vertices; tells what to do.
+            An older layout, several kinds, additive levels, Draco vertices, or parts that could not be kept true; tells
+            what to do.
         """
         return EditSession(self, self._source, journal=journal)
 

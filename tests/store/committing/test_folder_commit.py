@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -22,6 +25,7 @@ from tests.store.committing.conftest import (
     lay_out,
     reader,
 )
+from zvview.cancel import CancelToken
 from zvview.errors import (
     ConflictError,
     DamagedError,
@@ -34,6 +38,10 @@ from zvview.store.committing.disk import Disk
 from zvview.store.committing.folder_commit import FolderCommit
 from zvview.store.committing.opening import open_commit
 from zvview.store.places.redo_log import COMMIT_FOLDER, LOG_KEY
+from zvview.store.places.source import Request
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 def interrupt(folder: Path, versions: Versions) -> None:
@@ -375,3 +383,26 @@ def test_folders_that_cannot_be_written_are_told_before_any_work(
     with pytest.raises(UnreachableError, match=f"{inner}.* is read-only for this user"):
         commit(folder, versions[1])
     assert bytes_in(folder) == before
+
+
+def test_nothing_is_read_twice_but_what_the_commit_wrote(tmp_path: Path, versions: Versions) -> None:
+    folder = lay_out(tmp_path / "s", versions[0])
+    below = reader(folder)
+    asked: list[str] = []
+    get_many = below.get_many
+
+    def note(requests: Sequence[Request], cancel: CancelToken | None = None) -> list[Buffer | None]:
+        asked.extend(key for key, _ in requests)
+        return get_many(requests, cancel)
+
+    with mock.patch.object(below, "get_many", note):
+        opened = FolderCommit(below)
+        changes = changes_between(content_of(below), versions[1])
+        wanted: list[Request] = [(key, None) for key in sorted({*changes, *versions[0]})]
+        asked.clear()
+        first, again = opened.source.get_many(wanted), opened.source.get_many(wanted)
+        assert first == again and len(asked) == len(set(asked)) == len(wanted)
+        opened.apply(changes)
+        after = opened.source.get_many(wanted)
+    now = content_of(reader(folder))
+    assert [None if data is None else bytes(data) for data in after] == [now.get(key) for key, _ in wanted]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from zarr.storage import ObjectStore
 
 import zvview
 from tests.store.committing.conftest import Versions, changes_between, content_of
+from tests.store.editing.models import needed
 from tests.store.places.conftest import Serving, serve
 from zvview.errors import ConflictError, DamagedError, NotZarrVectorsError, UnreachableError, UnsupportedError
 from zvview.store.committing.opening import open_commit
@@ -42,7 +44,7 @@ class Network:
 
     def __init__(self) -> None:
         self.store: Any = MemoryStore()
-        self.at, self.is_done, self.requests, self.age_s = -1, False, 0, 0.0
+        self.at, self.is_done, self.requests = -1, False, 0
         self.made_log = -1
         self.is_cut = True
         self.refuses_conditions = False
@@ -307,6 +309,22 @@ def test_a_lock_is_renewed_only_where_it_is_time(network: Network) -> None:
     assert LOCK_KEY not in network.held()
 
 
+def test_a_holder_that_slept_finds_out_that_it_was_taken_for_dead(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept_s, clock_s = 0.0, time.clock_gettime
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: clock_s(clock) + slept_s)  # monotonic stands still
+    wall_s = time.time
+    monkeypatch.setattr(time, "time", lambda: wall_s() + slept_s)
+    bucket = Bucket(ADDRESS, network)
+    with hold_bucket(bucket, "saving edits") as lock:
+        lock.renew_now_and_then()
+        slept_s = 7200.0
+        monkeypatch.setattr("zvview.store.committing.remote_lock._age_of", lambda found: 7200.0)
+        with hold_bucket(bucket, "saving others"), pytest.raises(ConflictError, match="has taken over its lock"):
+            lock.renew_now_and_then()
+
+
 @pytest.mark.parametrize("is_done", [False, True])
 def test_a_lock_whose_renewal_got_no_answer_is_still_its_own(network: Network, is_done: bool) -> None:
     bucket = Bucket(ADDRESS, network)
@@ -368,7 +386,7 @@ def small(network: Network) -> tuple[dict[str, bytes], list[float], int]:
         assert isinstance(store, zvview.Store)
         new = store.level(0).read().positions[:2].mean(axis=0).tolist()
         session = store.edit()
-        session.add([new])
+        session.add([new], attributes=needed(session))
         network.requests = 0
         session.commit()
     assert network.made_log > 0
@@ -382,7 +400,7 @@ def broken_off(network: Network, held: dict[str, bytes], new: list[float], at: i
     with zvview.open(ADDRESS) as store:
         assert isinstance(store, zvview.Store)
         session = store.edit()
-        session.add([new])
+        session.add([new], attributes=needed(session))
         network.requests, network.at = 0, at
         with contextlib.suppress(UnreachableError):
             session.commit()

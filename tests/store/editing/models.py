@@ -18,6 +18,11 @@ Key = tuple[int, ...]
 """Chunk and row of a vertex."""
 
 
+def needed(session: EditSession) -> dict[str, int]:
+    """A value for each attribute that new vertices must be given, the one that models have where none is given."""
+    return dict.fromkeys(session.schema.must_be_given, 0)
+
+
 @dataclass
 class Vertex:
     """A vertex; values as bytes, so that what is not a number is equal to itself."""
@@ -131,7 +136,9 @@ def edit_at_random(session: EditSession, model: VertexModel, rng: np.random.Gene
     elif what == "add":
         positions = _some_positions(model, 3, rng, dtype)
         owner = model.vertices[picked[0]].owner
-        refs = session.add(positions, object_ids=None if not session.schema.has_objects else owner)
+        refs = session.add(
+            positions, object_ids=None if not session.schema.has_objects else owner, attributes=needed(session)
+        )
         _take_over(session, model, refs)
     elif what == "set" and session.schema.columns:
         name = str(rng.choice(list(session.schema.columns)))
@@ -161,7 +168,7 @@ def edit_at_random(session: EditSession, model: VertexModel, rng: np.random.Gene
         model.links.remove((child, parent))
     elif what == "branch":
         positions = _some_positions(model, 2, rng, dtype)
-        refs = session.add_branch(refs_from(picked[:1]), positions)
+        refs = session.add_branch(refs_from(picked[:1]), positions, attributes=needed(session))
         _take_over(session, model, refs)
         first, second = keys_of(refs)
         model.links += [(first, picked[0]), (second, first)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import zvview
+from tests.store.editing.models import needed
 from zvview.pyramid import build_pyramid
 from zvview.store.editing.commit import commit_edits
 from zvview.store.editing.commit_names import COMMITS_KEY, make_name, was_made, with_name
@@ -29,7 +30,7 @@ def test_names_outlive_growth_and_new_levels_and_nobody_minds_them(tmp_path: Pat
     place = str(tmp_path / "points.zarrvectors")
     store = make_store(place, "point_cloud", size=200, chunk_shape=(400.0,) * 3)
     edit = store.edit(journal=False)
-    edit.add(edit.find().positions[:1])
+    edit.add(edit.find().positions[:1], attributes=needed(edit))
     name = make_name()
     commit_edits(FolderSource(place), edit.edits, name=name)
     lo, hi = store.bounds

@@ -28,6 +28,7 @@ from tests.store.editing.models import (
     VertexModel,
     describe_lines,
     edit_at_random,
+    needed,
     refs_from,
     stored_content,
     vertex_at,
@@ -262,9 +263,9 @@ class VertexInterleavings(Interleavings):
         other.set_attributes(refs_from([name]), {column: value})
         position = some_positions(rng, 1)
         if self.kind == "skeleton":
-            new = other.add_branch(refs_from([name]), position)
+            new = other.add_branch(refs_from([name]), position, attributes=needed(other))
         else:
-            new = other.add(position, object_ids=self.saved.vertices[name].owner)
+            new = other.add(position, object_ids=self.saved.vertices[name].owner, attributes=needed(other))
         added = vertex_at(other.look_up(new), 0)
 
         def change(model: VertexModel) -> None:

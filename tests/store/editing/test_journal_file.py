@@ -56,6 +56,19 @@ def test_a_journal_grows_by_what_changed_and_is_written_anew_before_it_is_mostly
     assert are_equal(find_journals(store.place)[0].edits, session.edits)
 
 
+def test_the_name_of_a_new_journal_outlives_a_loss_of_power(
+    store: zvview.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, steps = JournalFile(store.place), []
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda old, new: (steps.append(new), replace(old, new)))
+    monkeypatch.setattr("zvview.store.editing.journal_file.sync_path", steps.append)
+    journal.keep(some_edits(store))
+    journal.flush()
+    assert steps == [journal.path, journal_folder()] and not journal.problem
+    journal.remove()
+
+
 def test_a_journal_that_someone_removed_is_written_anew(store: zvview.Store) -> None:
     session = store.edit()
     session.delete(session.find().take(np.arange(2)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -292,6 +293,24 @@ def test_attributes_and_groups_may_change_alone() -> None:
     place, touched = apply(place, edits)
     assert not len(touched.chunks)
     assert_reads_as(place, model)
+
+
+def test_attributes_alone_may_change_where_no_chunk_could_be_made_anew() -> None:
+    rng = np.random.default_rng(0)
+    model = some_model(rng, "streamline", 3, np.float32)
+    place = model.store("streamline", 3, np.float32)
+    document = json.loads(bytes(place["0/vertices/zarr.json"]))
+    document["chunk_key_encoding"] = {"name": "default", "configuration": {"separator": "."}}
+    place["0/vertices/zarr.json"] = json.dumps(document).encode()
+    first = min(model.lines)
+    overlay = Overlay(MemorySource(place))
+    with pytest.raises(UnsupportedError, match="keys of another form"):
+        put_line_edits(overlay, Edits(lines={first: None}))
+    assert overlay.changes == {}
+    touched = put_line_edits(overlay, Edits(object_attributes={"weight": {first: np.float64(7.5)}}))
+    assert not len(touched.chunks) and {key.split("/c/")[0] for key in overlay.changes} == {
+        "0/object_attributes/weight"
+    }
 
 
 def test_what_cannot_be_written_is_refused() -> None:

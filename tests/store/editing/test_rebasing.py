@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.store.editing.models import VertexModel, describe_lines, keys_of, refs_from, stored_content
+from tests.store.editing.models import VertexModel, describe_lines, keys_of, needed, refs_from, stored_content
 from zvview.store.editing.edits import Edits
 from zvview.store.editing.packing import pack, unpack
 from zvview.store.editing.rebasing import Rebased, rebase
@@ -84,7 +84,7 @@ def test_links_of_vertices_that_are_lost_are_lost_with_them() -> None:
 def test_one_of_several_that_are_alike_stands_for_another_and_none_is_taken_twice() -> None:
     store = make("point_cloud")
     with store.edit() as edit:
-        edit.add(np.full((4, 3), 100.0), {"intensity": 1})
+        edit.add(np.full((4, 3), 100.0), {**needed(edit), "intensity": 1})
     mine, theirs = store.edit(), store.edit()
     four = mine.find(box=([100] * 3, [100] * 3))
     assert len(four) == 4
@@ -100,7 +100,7 @@ def test_edits_of_a_store_that_did_not_change_stay_as_they_are() -> None:
     store = make("skeleton")
     session = store.edit()
     session.delete(session.find().take(np.arange(5)))
-    session.add_branch(session.find().take(np.array([0])), np.ones((2, 3)))
+    session.add_branch(session.find().take(np.array([0])), np.ones((2, 3)), attributes=needed(session))
     kept, told = rebase(session.edits, store.reader(0))
     assert are_equal(kept, session.edits) and str(told) == "all edits were kept"
 
@@ -172,7 +172,7 @@ def test_links_whose_ends_nobody_touched_are_made_and_cut_again(kind: str, seed:
 def test_an_end_that_is_not_the_only_one_of_its_kind_is_not_guessed() -> None:
     store = make("graph")
     with store.edit() as edit:
-        twins = edit.add(np.full((2, 3), 100.0), object_ids=0)
+        twins = edit.add(np.full((2, 3), 100.0), object_ids=0, attributes=needed(edit))
     mine, theirs = store.edit(), store.edit()
     found = mine.find()
     at = np.flatnonzero((found.positions == 100).all(axis=1))
@@ -194,7 +194,7 @@ def test_a_reload_makes_no_second_parent_and_no_ring() -> None:
         forks, counts = np.unique(parents, return_counts=True)
         a, b = (found.take(np.array([c])) for c in children[parents == forks[counts > 1][0]][:2])
         mine.set_parent(a, b)
-        new = theirs.add_branch(b, found.positions[:1] + 1)
+        new = theirs.add_branch(b, found.positions[:1] + 1, attributes=needed(theirs))
         theirs.set_parent(*((b, a) if is_ring else (a, new)))
         theirs.commit()
         told = mine.reload()

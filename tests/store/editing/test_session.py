@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zvview
-from tests.store.editing.models import VertexModel, assert_same, describe_lines, edit_at_random, keys_of
+from tests.store.editing.models import VertexModel, assert_same, describe_lines, edit_at_random, keys_of, needed
 from zvview.errors import ConflictError, InvalidInputError, MissingError, UnsupportedError
 from zvview.store.editing import line_reading
 from zvview.store.editing.edits import VertexRefs
@@ -64,7 +65,7 @@ def test_a_box_finds_what_moved_into_it_and_not_what_left_it() -> None:
 
 def test_a_new_point_is_found_looked_up_moved_and_deleted_like_any_other() -> None:
     session = open_session("point_cloud")
-    refs = session.add([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], {"intensity": 7})
+    refs = session.add([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], {**needed(session), "intensity": 7})
     assert session.look_up(refs).attributes["intensity"].tolist() == [7, 7]
     session.move(refs, [[2.0, 2.0, 3.0], [5.0, 5.0, 6.0]])
     assert session.find(box=([5] * 3, [6] * 3)).positions.tolist() == [[5.0, 5.0, 6.0]]
@@ -72,7 +73,7 @@ def test_a_new_point_is_found_looked_up_moved_and_deleted_like_any_other() -> No
     assert not len(session.look_up(refs)) and session.edits.added is None
     with pytest.raises(MissingError):
         session.move(refs, [[2.0, 2.0, 3.0], [5.0, 5.0, 6.0]])
-    assert session.add([[1.0, 2.0, 3.0]]).rows.tolist() == [-3]
+    assert session.add([[1.0, 2.0, 3.0]], attributes=needed(session)).rows.tolist() == [-3]
 
 
 def test_a_whole_selection_gets_one_value_and_categories_by_their_labels() -> None:
@@ -88,6 +89,57 @@ def test_a_whole_selection_gets_one_value_and_categories_by_their_labels() -> No
         session.set_attributes(found, {"none such": 1})
 
 
+def test_a_category_is_never_made_up() -> None:
+    points, trees, lines = (open_session(kind) for kind in ("point_cloud", "skeleton", "polyline"))
+    assert points.schema.must_be_given == ("type",) and lines.schema.must_be_given == ()
+
+    def branch(**given: Any) -> zvview.VertexRefs:
+        return trees.add_branch(trees.find().take(np.array([0])), np.zeros((2, 3)), **given)
+
+    for session, add in (
+        (points, lambda **given: points.add(np.zeros((2, 3)), **given)),
+        (trees, lambda **given: trees.paste(np.zeros((2, 3)), [[1, 0]], **given)),
+        (trees, branch),
+    ):
+        with pytest.raises(InvalidInputError, match=r"'type' has no category for what is unknown.*=\{'type': "):
+            add()
+        assert not session.is_changed
+        found = session.look_up(add(attributes={"type": [0, 1]}))
+        assert found.attributes["type"].tolist() == [0, 1]
+        session.discard()
+    assert not len(points.add(np.empty((0, 3))))  # nothing needs no value
+
+
+def test_a_category_of_a_line_is_never_made_up() -> None:
+    batch = zvview.Polylines.from_list(
+        [np.arange(12.0).reshape(4, 3) + 20 * number for number in range(3)],
+        object_ids=[0, 1, 2],
+        attributes={"part": np.arange(12, dtype=np.int8) % 3},
+        categories={"part": zvview.Categories(("a", "b", "c"))},
+    )
+    store = zvview.create({}, kind="polyline", chunk_shape=(50.0,) * 3, bin_shape=(1.0,) * 3)
+    store.write(batch)
+    session = store.edit()
+    longer, again = np.arange(15.0).reshape(5, 3), np.arange(12.0).reshape(4, 3)
+    for refused in (
+        lambda: session.add_line(longer),
+        lambda: session.add_lines(zvview.Polylines.from_list([longer])),
+        lambda: session.set_line(0, longer),
+        lambda: session.set_lines(zvview.Polylines.from_list([longer, again], object_ids=[0, 1])),
+    ):
+        with pytest.raises(InvalidInputError, match="'part' has no category for what is unknown"):
+            refused()
+    assert not session.is_changed
+    session.set_line(0, again)
+    session.set_lines(zvview.Polylines.from_list([again], object_ids=[1]))
+    session.insert_line_vertices(0, [4], [[50.0, 50.0, 50.0]])
+    assert session.line(0).attributes["part"].tolist() == [0, 1, 2, 0, 0]
+    assert session.line(1).attributes["part"].tolist() == [1, 2, 0, 1]
+    session.set_line(0, longer, {"part": "c"})
+    assert session.line(session.add_line(longer, {"part": "b"})).attributes["part"].tolist() == [1] * 5
+    assert session.line(0).attributes["part"].tolist() == [2] * 5
+
+
 def test_what_cannot_be_is_refused_and_leaves_the_edits_as_they_were() -> None:
     session = open_session("point_cloud")
     found = session.find()
@@ -96,8 +148,8 @@ def test_what_cannot_be_is_refused_and_leaves_the_edits_as_they_were() -> None:
     for wrong in (
         lambda: session.move(found, np.zeros((1, 3))),
         lambda: session.move(found, np.full((len(found), 3), np.nan)),
-        lambda: session.add([[0.0, 0.0]]),
-        lambda: session.add([[0.0, 0.0, 1e300]]),
+        lambda: session.add([[0.0, 0.0]], attributes=needed(session)),
+        lambda: session.add([[0.0, 0.0, 1e300]], attributes=needed(session)),
         lambda: session.delete(refs),
         lambda: session.delete("all"),  # type: ignore[arg-type]
     ):
@@ -131,7 +183,7 @@ def test_a_review_tells_how_many_of_what() -> None:
     session.move(found.take(np.arange(3)), np.ones((3, 3)))
     session.delete(found.take(np.arange(2, 14)))
     session.set_attributes(found.take(np.arange(1)), {"intensity": 1})
-    session.add(np.zeros((4, 3)))
+    session.add(np.zeros((4, 3)), attributes=needed(session))
     assert str(session.review()) == "2 moved, 12 deleted, 4 added, 1 with other values"
     session.discard()
     assert not session.is_changed and not session.can_undo
@@ -181,7 +233,7 @@ def test_a_skeleton_takes_branches_new_parents_and_whole_trees() -> None:
     assert len(session.vertices_of(one).links) == len(joined) - 1
     cut = session.cut(tree.take(np.array([child])), leaf)
     assert cut is not None and len(session.vertices_of(cut)) + len(session.vertices_of(one)) == len(joined)
-    refs = session.add_branch(leaf, np.ones((4, 3)))
+    refs = session.add_branch(leaf, np.ones((4, 3)), attributes=needed(session))
     assert set(session.look_up(refs).object_ids.tolist()) == {one}  # type: ignore[union-attr]
 
 
@@ -338,8 +390,16 @@ def test_links_to_what_is_not_there_and_cycles_are_refused() -> None:
     skeleton = open_session("skeleton")
     for links in ([[0, 1], [1, 2], [2, 0]], [[0, 0]]):
         with pytest.raises(InvalidInputError, match="cycle"):
-            skeleton.paste(np.arange(9.0).reshape(3, 3), links)
+            skeleton.paste(np.arange(9.0).reshape(3, 3), links, attributes=needed(skeleton))
     assert not skeleton.is_changed
+
+
+@pytest.mark.parametrize("links", [[[0, 1, 2, 3]] * 3, [0, 1, 2], [[0.0, 1.0, 2.0]], [[0, 1], [2]]])
+def test_pasted_links_of_another_shape_are_refused_and_not_cut_anew(links: list[object]) -> None:
+    session = open_session("mesh")
+    with pytest.raises(InvalidInputError, match="links"):
+        session.paste(np.arange(12.0).reshape(4, 3), links)
+    assert not session.is_changed
 
 
 def test_links_that_are_there_and_those_of_a_vertex_with_itself_are_refused() -> None:
@@ -358,14 +418,14 @@ def test_links_that_are_there_and_those_of_a_vertex_with_itself_are_refused() ->
     graph.undo()
     assert not graph.is_changed
     with pytest.raises(InvalidInputError, match="there already"):
-        graph.paste(np.arange(6.0).reshape(2, 3), [[0, 1], [1, 0]])
+        graph.paste(np.arange(6.0).reshape(2, 3), [[0, 1], [1, 0]], attributes=needed(graph))
     mesh = open_session("mesh")
     corners = mesh.find()
     for face, match in ((corners.links[0, [1, 2, 0]], "there already"), (corners.links[0, [1, 1, 0]], "twice")):
         with pytest.raises(InvalidInputError, match=match):
             mesh.add_faces(corners.take(face))
     with pytest.raises(InvalidInputError, match="1 of the 2 links are there already"):
-        mesh.paste(np.arange(9.0).reshape(3, 3), [[0, 1, 2], [1, 2, 0]])
+        mesh.paste(np.arange(9.0).reshape(3, 3), [[0, 1, 2], [1, 2, 0]], attributes=needed(mesh))
     assert not mesh.is_changed
 
 
@@ -396,7 +456,7 @@ def test_negative_and_greatest_object_ids() -> None:
 
 def test_a_new_object_that_lost_all_its_vertices_again_is_as_if_never_made() -> None:
     session = open_session("skeleton", n_objects=3)
-    first, second = (session.add(np.full((2, 3), value)) for value in (1.0, 2.0))
+    first, second = (session.add(np.full((2, 3), value), attributes=needed(session)) for value in (1.0, 2.0))
     (number,) = set(session.look_up(second).object_ids.tolist())  # type: ignore[union-attr]
     session.delete(first)
     assert session.edits.new_objects == {number} and session.look_up(second).object_ids.tolist() == [number] * 2  # type: ignore[union-attr]
@@ -411,7 +471,7 @@ def test_a_new_object_that_lost_all_its_vertices_again_is_as_if_never_made() -> 
 @pytest.mark.parametrize("end", ["commit", "discard", "reload"])
 def test_names_from_before_a_commit_a_discard_or_a_reload_are_refused(end: str) -> None:
     session = open_session("point_cloud")
-    found, new = session.find(), session.add([[1.0, 2.0, 3.0]])
+    found, new = session.find(), session.add([[1.0, 2.0, 3.0]], attributes=needed(session))
     getattr(session, end)()
     for names in (found, found.refs, found.take(np.arange(2)), new):
         with pytest.raises(InvalidInputError, match="find the vertices again"):
@@ -422,8 +482,8 @@ def test_names_from_before_a_commit_a_discard_or_a_reload_are_refused(end: str) 
 def test_new_vertices_of_another_session_are_refused_and_stored_ones_are_not() -> None:
     store = make_store({}, "point_cloud", size=100)
     mine, theirs = store.edit(), store.edit()
-    new = mine.add([[1.0, 2.0, 3.0]])
-    theirs.add([[4.0, 5.0, 6.0]])
+    new = mine.add([[1.0, 2.0, 3.0]], attributes=needed(mine))
+    theirs.add([[4.0, 5.0, 6.0]], attributes=needed(theirs))
     with pytest.raises(InvalidInputError, match="another session"):
         theirs.delete(new)
     theirs.delete(mine.find().take(np.arange(3)))

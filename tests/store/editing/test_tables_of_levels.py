@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zvview
+from tests.store.editing.models import needed
 from zvview.pyramid import PyramidOptions, build_pyramid
 from zvview.store.patching.level_patch import LevelPatch
 
@@ -78,7 +79,7 @@ def test_coarse_levels_tell_of_objects_what_the_finest_tells(kind: str, seed: in
             session.delete_objects(some[:1])
         if rng.random() < 0.5:
             if kind == "point_cloud":
-                session.add(rng.uniform(1, 39, (3, 3)))
+                session.add(rng.uniform(1, 39, (3, 3)), attributes=needed(session))
             else:
                 session.add_lines(zvview.Streamlines.from_list(rng.uniform(10, 20, (2, 5, 3))))
         session.commit()

@@ -10,9 +10,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from obstore.exceptions import GenericError
 
 from zvview.errors import UnreachableError
 from zvview.store.places.open import open_source
+from zvview.store.places.remote_errors import is_passing, tell
 
 HEAD = b"HTTP/1.1 %s\r\nContent-Length: 5\r\nConnection: close\r\nLast-Modified: Sun, 01 Jan 2023 00:00:00 GMT\r\n\r\n"
 WHOLE = HEAD % b"200 OK" + b"whole"
@@ -100,3 +102,12 @@ def test_a_dead_host_is_asked_once() -> None:
         with pytest.raises(UnreachableError, match="no answer in time"):
             source.get_many([("zarr.json", None)])
         assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize("address", ["http://169.254.169.254/latest/api/token", "http://metadata.google.internal/x"])
+def test_without_credentials_it_tells_what_to_set(address: str) -> None:
+    error = GenericError(f"Generic error: Error performing PUT {address} in 6.7ms - Server returned status code: 403")
+    told = str(tell("s3://bucket/a", error))
+    assert told.startswith("s3://bucket/a: no credentials were found") and "AWS_ACCESS_KEY_ID" in told
+    assert "169.254" not in told and "metadata" not in told
+    assert not is_passing(GenericError(f"Error performing GET {address}: kind: Connect"))

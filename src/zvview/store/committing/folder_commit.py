@@ -24,6 +24,7 @@ from zvview.format import names
 from zvview.store.committing.applied import Applied
 from zvview.store.committing.disk import Disk, Owner
 from zvview.store.committing.finishing import GROUP, GROUP_KEY, drop, finish, tell_why
+from zvview.store.committing.kept import KeptSource
 from zvview.store.committing.keys import check_changes, refuse_elsewhere, refuse_read_only
 from zvview.store.committing.watched import WatchedSource
 from zvview.store.places.folder import FolderSource
@@ -33,6 +34,7 @@ from zvview.store.places.source import ROOT_KEY, Source
 __all__ = ["FolderCommit"]
 
 _BLOCK = 4096
+_MOST_KEPT = 64 << 20  # bytes that are read: the same cells are asked for by many, each of whom would open files
 _SPARE = 1 << 20  # for folders, and the tables of the file system
 
 
@@ -49,12 +51,13 @@ class FolderCommit:
         self._top, self._place = os.path.realpath(folder.folder), folder.place
         self._disk = Disk() if disk is None else disk
         self._watched = WatchedSource(folder)
+        self._kept = KeptSource(self._watched, _MOST_KEPT)
         refuse_read_only(self._top, self._place, ())
 
     @property
     def source(self) -> Source:
         """See :class:`~zvview.store.committing.applied.Commit`."""
-        return self._watched
+        return self._kept
 
     def apply(self, changes: Mapping[str, bytes | None]) -> Applied:
         """See :class:`~zvview.store.committing.applied.Commit`."""
@@ -69,12 +72,12 @@ class FolderCommit:
         removed = [key for key, data in changes.items() if data is None]
         log = self._stage(contents, removed)
         note = self._finish(log)
-        self._watched.forget(log.staged)
-        self._watched.forget(log.removed)
+        for source in (self._watched, self._kept):
+            source.forget([*log.staged, *log.removed])
         return Applied(len(contents), len(removed), sum(map(len, contents.values())), note)
 
     def _root(self, changes: Mapping[str, bytes | None]) -> bytes:
-        root = changes.get(ROOT_KEY) or self._watched.get_many([(ROOT_KEY, None)])[0]
+        root = changes.get(ROOT_KEY) or self._kept.get_many([(ROOT_KEY, None)])[0]
         if root is None:
             raise ConflictError(f"{self._place} has lost its {ROOT_KEY} since it was opened; nothing was overwritten")
         return bytes(root)
@@ -118,7 +121,8 @@ class FolderCommit:
         self._disk.write(aside, GROUP, Owner.of(self._path(ROOT_KEY)))
         self._disk.sync(self._top, [aside])
         self._disk.rename(aside, self._path(GROUP_KEY))
-        self._watched.forget([GROUP_KEY])
+        for source in (self._watched, self._kept):
+            source.forget([GROUP_KEY])
 
     def _finish(self, log: RedoLog) -> str:
         """Put everything in its place; a note where that has to wait."""

@@ -1,4 +1,4 @@
-"""A source that keeps what was read of it, so that a commit at an address asks for nothing twice.
+"""A source that keeps what was read of it, so that a commit in a folder or at an address asks for nothing twice.
 
 A commit opens the store several times, for each level that it makes anew. While it runs nobody else changes the store,
 or it is refused (:mod:`zvview.store.committing.watched`), so one answer serves all.
@@ -11,8 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from zvview.cancel import CancelToken
-from zvview.store.committing.watched import Versioned
-from zvview.store.places.source import Request
+from zvview.store.places.source import Request, Source
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -28,12 +27,12 @@ class KeptSource:
 
     Parameters
     ----------
-    source : Versioned
+    source : Source
     most_bytes : int
         What comes when so much is kept is not kept.
     """
 
-    def __init__(self, source: Versioned, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(self, source: Source, most_bytes: int = _MOST_BYTES) -> None:
         self._source, self._left = source, most_bytes
         self.place, self.is_local, self.can_list = source.place, source.is_local, source.can_list
         self._answers: dict[Request, Buffer | None] = {}
@@ -66,10 +65,6 @@ class KeptSource:
     def stat_many(self, keys: Sequence[str]) -> list[int | None]:
         """See :meth:`zvview.store.places.source.Source.stat_many`."""
         return self._source.stat_many(keys)
-
-    def versions(self, keys: Sequence[str]) -> list[object]:
-        """Those of today."""
-        return self._source.versions(keys)
 
     def close(self) -> None:
         """The source below stays open: it is its owner's to close."""

@@ -41,14 +41,14 @@ class RemoteCommit:
     """
 
     def __init__(self, remote: RemoteSource, bucket: Bucket, lock: RemoteLock) -> None:
-        self._remote, self._kept = remote, KeptSource(remote)
-        self._watched = WatchedSource(self._kept)
+        self._remote, self._watched = remote, WatchedSource(remote)
+        self._kept = KeptSource(self._watched)
         self._bucket, self._lock = bucket, lock
 
     @property
     def source(self) -> Source:
         """See :class:`~zvview.store.committing.applied.Commit`."""
-        return self._watched
+        return self._kept
 
     def apply(self, changes: Mapping[str, bytes | None]) -> Applied:
         """See :class:`~zvview.store.committing.applied.Commit`."""
@@ -78,7 +78,7 @@ class RemoteCommit:
 
     def _bundle(self, changes: Mapping[str, bytes | None]) -> Bundle:
         contents = {key: data for key, data in changes.items() if data is not None and key != ROOT_KEY}
-        root = changes.get(ROOT_KEY) or self._watched.get_many([(ROOT_KEY, None)])[0]
+        root = changes.get(ROOT_KEY) or self._kept.get_many([(ROOT_KEY, None)])[0]
         if root is None:
             raise ConflictError(f"{self._bucket.place} has lost its {ROOT_KEY} since it was opened")
         contents[ROOT_KEY] = bytes(root)

@@ -43,7 +43,7 @@ class RemoteLock:
         ConflictError
             It was taken for dead, and another holds the lock.
         """
-        if time.monotonic() - self._renewed < at_most_every_s:
+        if 0 <= _now_s() - self._renewed < at_most_every_s:
             return
         self._count += 1
         version = self._bucket.replace(LOCK_KEY, self._note(), self._version) or self._find_own()
@@ -96,7 +96,7 @@ class RemoteLock:
         return found.version if found is not None and holder is not None and _token_of(holder) == self._token else None
 
     def _remember(self, version: str) -> None:
-        self._version, self._renewed = version, time.monotonic()
+        self._version, self._renewed = version, _now_s()
 
 
 @contextlib.contextmanager
@@ -118,6 +118,12 @@ def hold_bucket(bucket: Bucket, doing: str) -> Iterator[RemoteLock]:
         yield lock
     finally:
         lock.release()
+
+
+def _now_s() -> float:
+    """Seconds since some moment, with those in which the machine slept: ``time.monotonic`` mostly leaves them out."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
+    return time.time() if clock is None else time.clock_gettime(clock)
 
 
 def _token_of(holder: Holder) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from zvview.cancel import CancelToken
 from zvview.errors import ConflictError
@@ -12,7 +12,7 @@ from zvview.store.places.source import Request, Source
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Versioned", "WatchedSource"]
+__all__ = ["Telling", "Versioned", "WatchedSource"]
 
 _MOST_NAMED = 5
 
@@ -25,8 +25,25 @@ class Versioned(Source, Protocol):
         ...
 
 
+@runtime_checkable
+class Telling(Versioned, Protocol):
+    """A source whose answers tell the version of what they hold: nobody has to ask for it beside."""
+
+    def get_versioned(
+        self, requests: Sequence[Request], cancel: CancelToken | None = None
+    ) -> tuple[list[Buffer | None], list[object]]:
+        """Answers as of `get_many`, and the version of each object as of `versions`."""
+        ...
+
+    async def aget_versioned(
+        self, requests: Sequence[Request], cancel: CancelToken | None = None
+    ) -> tuple[list[Buffer | None], list[object]]:
+        """As :meth:`get_versioned`."""
+        ...
+
+
 class WatchedSource:
-    """Reads from another source, and remembers the version of each object from just before it was first read.
+    """Reads from another source, and remembers the version of each object from when it was first read, or before.
 
     Parameters
     ----------
@@ -35,6 +52,7 @@ class WatchedSource:
 
     def __init__(self, source: Versioned) -> None:
         self._source = source
+        self._telling = source if isinstance(source, Telling) else None  # once: a look takes longer than a small read
         self.place, self.is_local, self.can_list = source.place, source.is_local, source.can_list
         self._seen: dict[str, object] = {}
 
@@ -66,13 +84,25 @@ class WatchedSource:
         if new:
             self._seen.update(zip(new, self._source.versions(new), strict=True))
 
+    def _remember(self, requests: Sequence[Request], versions: Sequence[object]) -> None:
+        for (key, _), version in zip(requests, versions, strict=True):
+            self._seen.setdefault(key, version)
+
     def get_many(self, requests: Sequence[Request], cancel: CancelToken | None = None) -> list[Buffer | None]:
         """See :meth:`zvview.store.places.source.Source.get_many`."""
+        if self._telling is not None:
+            answers, versions = self._telling.get_versioned(requests, cancel)
+            self._remember(requests, versions)
+            return answers
         self._note(key for key, _ in requests)
         return self._source.get_many(requests, cancel)
 
     async def aget_many(self, requests: Sequence[Request], cancel: CancelToken | None = None) -> list[Buffer | None]:
         """See :meth:`zvview.store.places.source.Source.aget_many`."""
+        if self._telling is not None:
+            answers, versions = await self._telling.aget_versioned(requests, cancel)
+            self._remember(requests, versions)
+            return answers
         self._note(key for key, _ in requests)
         return await self._source.aget_many(requests, cancel)
 

@@ -25,10 +25,12 @@ from zvview.store.editing.put_lines import put_line_edits
 from zvview.store.editing.put_vertices import put_vertex_edits
 from zvview.store.editing.review import is_empty
 from zvview.store.editing.schema import Schema
-from zvview.store.growth import grow
+from zvview.store.growth import grow, grow_by_commit
 from zvview.store.patching.overlay import Overlay
 from zvview.store.places.folder_sink import FolderSink
 from zvview.store.places.open import Place
+from zvview.store.places.prefixed import PrefixedSource
+from zvview.store.places.remote import RemoteSource
 from zvview.store.places.source import Source
 from zvview.store.reading.reader import LevelReader
 from zvview.store.replacing import open_new_sink
@@ -80,7 +82,7 @@ def commit_edits(
         if wider is None:
             return _write(commit, edits, reader, name, cancel)
         named = commit.source.place
-    _grow(place_of(place), named, wider)
+    _grow(place, named, wider)
     with open_commit(place, _DOING) as commit:
         return _write(commit, edits, _check(commit, edits), name, cancel)
 
@@ -211,9 +213,12 @@ def _wider_bounds(reader: LevelReader, edits: Edits) -> tuple[NDArray[np.float64
     )
 
 
-def _grow(place: Place, named: str, wider: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
+def _grow(place: Place | Source, named: str, wider: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
     try:
-        grow(place, wider)
+        if isinstance(place, RemoteSource | PrefixedSource):
+            grow_by_commit(place, wider)
+        else:
+            grow(place_of(place), wider)
     except (InvalidInputError, UnsupportedError) as error:
         raise type(error)(
             f"new positions lead out of the bounds of {named}, which cannot grow to them: {error}. Nothing was "

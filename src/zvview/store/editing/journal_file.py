@@ -23,6 +23,7 @@ from zvview.store.editing.journal_records import (
     FRESH_ENDING,
     HEAD,
     LOCK_ENDING,
+    TAKEN_UP,
     key_of,
     seal_record,
 )
@@ -31,6 +32,7 @@ from zvview.store.editing.recording import record_changes
 from zvview.store.editing.review import is_empty
 from zvview.store.editing.state_folder import journal_folder
 from zvview.store.places.lock_file import LockFile
+from zvview.store.places.syncing import sync_path
 
 __all__ = ["JournalFile"]
 
@@ -50,17 +52,23 @@ class JournalFile:
 
     Attributes
     ----------
+    since : str
+        When the session began: ISO 8601, UTC.
+    taken_up : tuple of str
+        Names of the journals of which this one holds what could be kept; to be set before the first edits.
     problem : str
         Why the edits cannot be kept on the disk; empty where all is well.
     """
 
     def __init__(self, place: str) -> None:
-        self.problem = ""
+        self.since, self.problem = datetime.now(UTC).isoformat(timespec="seconds"), ""
+        self.taken_up: tuple[str, ...] = ()
         self._place = place
         self._path = os.path.join(journal_folder(), f"{key_of(place)}-{uuid.uuid4().hex[:12]}{ENDING}")
         self._lock: LockFile | None = None
         self._written = Edits()
         self._latest = Edits()
+        self._tried: tuple[str, Edits] | None = None  # commit of which nobody knows yet whether it was made
         self._size = self._whole_size = 0
         self._wake = threading.Condition()
         self._writing = threading.Lock()
@@ -104,6 +112,7 @@ class JournalFile:
         """
         self.flush()
         with self._writing:
+            self._tried = None if name is None else (name, self._latest)
             if not self._size or self._is_closed:
                 return
             try:
@@ -170,14 +179,21 @@ class JournalFile:
         self._size += len(record)
 
     def _write_whole(self, edits: Edits) -> None:
-        """All edits in one record, in a file that takes the place of the one before."""
-        told = {"place": self._place, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
-        data = b"".join((HEAD, seal_record(pack(told)), seal_record(pack(record_changes(Edits(), edits)))))
+        """All edits in one record, or in those before and after a commit, in a file in the place of the one before."""
+        told = {"place": self._place, "pid": os.getpid(), "since": self.since, TAKEN_UP: list(self.taken_up)}
+        records: list[object] = [told]
+        before = Edits()
+        if self._tried is not None:
+            name, before = self._tried
+            records += [record_changes(Edits(), before), {COMMIT: name}]
+        records.append(record_changes(before, edits))
+        data = b"".join((HEAD, *(seal_record(pack(record)) for record in records)))
         fresh = self._path + FRESH_ENDING
         with open(fresh, "wb", opener=_open_private) as file:
             file.write(data)
             _sync(file)
         os.replace(fresh, self._path)
+        sync_path(os.path.dirname(self._path))  # or a loss of power would take the file's name away
         self._size = self._whole_size = len(data)
 
 

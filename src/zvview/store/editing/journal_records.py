@@ -12,6 +12,7 @@ __all__ = [
     "FRESH_ENDING",
     "HEAD",
     "LOCK_ENDING",
+    "TAKEN_UP",
     "key_of",
     "measure_record",
     "seal_record",
@@ -24,6 +25,8 @@ ENDING, LOCK_ENDING, FRESH_ENDING = ".journal", ".lock", ".new"
 """What the name of a journal ends with; and of the lock beside it, and of one that is being written, after that."""
 COMMIT = "commit"
 """Key of a record that tells the name of a commit that is tried."""
+TAKEN_UP = "taken_up"
+"""Key in the first record of the names of other journals: what could be kept of these stands in this one."""
 
 _DIGEST_BYTES = 16
 _SIZE_BYTES = 8

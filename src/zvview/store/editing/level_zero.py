@@ -7,6 +7,7 @@ from typing import Any
 
 from zvview.format import documents, names
 from zvview.store.hierarchy import document_key
+from zvview.store.patching.nodes import is_between_levels
 from zvview.store.patching.overlay import Overlay
 from zvview.store.reading.counts import count_rows
 from zvview.store.store import Store
@@ -18,7 +19,7 @@ Nodes = Mapping[str, dict[str, Any]]
 
 def own_nodes(nodes: Nodes) -> dict[str, dict[str, Any]]:
     """Documents of a level, by path, without those of links to other levels and of their attributes."""
-    return {path: document for path, document in nodes.items() if not _is_between_levels(path)}
+    return {path: document for path, document in nodes.items() if not is_between_levels(path)}
 
 
 def put_documents(overlay: Overlay, before: Nodes, after: Nodes) -> dict[str, dict[str, Any]]:
@@ -62,10 +63,3 @@ def put_level_document(overlay: Overlay, nodes: Nodes, grown: int) -> None:
 
 
 _UNLISTED = frozenset({names.COMPOSITE_INDEX})
-
-
-def _is_between_levels(path: str) -> bool:
-    """Whether a node of a level belongs to links to other levels, or to their attributes."""
-    _, family, *rest = [*path.split("/", 2), "", ""]
-    delta = rest[0].partition("/")[2] if family == names.LINK_ATTRIBUTES else rest[0]
-    return family in (names.LINKS, names.LINK_ATTRIBUTES) and delta[:1] in ("+", "-")

@@ -64,13 +64,15 @@ class LineEditing(LineReading):
     def set_line(self, object_id: int, positions: ArrayLike, attributes: Mapping[str, ArrayLike] | None = None) -> None:
         """Give a line another geometry, (n, D) in world coordinates.
 
-        Attributes that are not named stay as they are if the number of vertices does, and are unknown otherwise.
+        Attributes that are not named stay as they are if the number of vertices does, and are unknown otherwise;
+        categories that have no "missing" must be named then.
         """
         old = self._line(object_id)
         stored = self._fit_line(positions)
         given = dict(attributes or {})
-        columns = self.schema.fit_columns(given, len(stored))
-        if len(stored) == len(old.positions):
+        is_as_long = len(stored) == len(old.positions)
+        columns = self.schema.fit_columns(given, len(stored), is_any_known=is_as_long)
+        if is_as_long:
             stored = self.schema.keep_unmoved(stored, positions, old.positions)
             columns |= {name: values for name, values in old.columns.items() if name not in given}
         self._put_lines({int(object_id): EditedLine(stored, columns)})
@@ -84,7 +86,8 @@ class LineEditing(LineReading):
         old = self._lines(self._existing(ids).tolist())
         if len(old) < len(ids):
             raise InvalidInputError(f"{len(ids)} pieces for {len(old)} lines; give each line one")
-        columns = self._fit_columns_of(lines, len(stored))
+        is_as_long = all(b - a == len(old[n].positions) for n, (a, b) in zip(ids.tolist(), bounds, strict=True))
+        columns = self._fit_columns_of(lines, len(stored), is_any_known=is_as_long)
         new = {}
         for number, (a, b) in zip(ids.tolist(), bounds, strict=True):
             own = {name: values[a:b] for name, values in columns.items()}
@@ -353,9 +356,10 @@ class LineEditing(LineReading):
         stored = self.schema.stored_positions(lines.positions[: lines.offsets[-1]])
         return lines.object_ids, stored, list(pairwise(lines.offsets.tolist()))
 
-    def _fit_columns_of(self, lines: Polylines, count: int) -> dict[str, NDArray[Any]]:
+    def _fit_columns_of(self, lines: Polylines, count: int, *, is_any_known: bool = False) -> dict[str, NDArray[Any]]:
         """All attributes of the vertices of a batch; categories by their labels, since its codes are its own."""
-        return self.schema.fit_columns({name: lines.labels(name)[:count] for name in lines.attributes}, count)
+        given = {name: lines.labels(name)[:count] for name in lines.attributes}
+        return self.schema.fit_columns(given, count, is_any_known=is_any_known)
 
     def _fit_line(self, positions: ArrayLike) -> NDArray[np.float64]:
         stored = self.schema.stored_positions(positions)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from zvview.errors import InvalidInputError, UnsupportedError
 from zvview.format import names
 from zvview.format.grid import ChunkTable, sort_chunks
+from zvview.geometry.arguments import as_array
 from zvview.store.editing.edits import Edits, VertexRefs
 from zvview.store.editing.identity import find_refs, join_refs, pair_refs, take_refs
 from zvview.store.editing.link_operations import add_links, remove_links
@@ -144,7 +145,7 @@ class LinkEditing(ObjectEditing):
             As for :meth:`add`.
         """
         self._need_kind("paste", names.GRAPH, names.SKELETON, names.MESH)
-        rows = np.asarray(links, np.int64).reshape(-1, self.schema.link_width)
+        rows = as_array(links, "links", np.int64, (None, self.schema.link_width))
         edits, refs = self._with_vertices(self.edits, positions, attributes, object_ids)
         if rows.size and (rows.min() < 0 or rows.max() >= len(refs)):
             raise InvalidInputError(f"links name rows {rows.min()} to {rows.max()}, expected 0 to {len(refs) - 1}")

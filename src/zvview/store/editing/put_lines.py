@@ -69,12 +69,15 @@ class _LineCommit:
         self._nodes, _ = read_nodes(overlay, "0")
         if not self._reader.is_sequence or self._reader.objects is None:
             raise UnsupportedError(f"{store.place} holds {self._reader.kind}, which is not edited line by line")
-        check_arrays(self._nodes)
-        check_renewable(self._reader, self._nodes)
 
     def run(self) -> Touched:
         level, edits = self._level, self._edits
         ids = np.array(sorted(edits.lines), np.int64)
+        if not len(ids):  # nothing but what is told of objects: no chunk is made anew
+            none = self._reader.layout.vertices.chunks[:0]
+            return Touched(self._put(Replacement(none, []), ids, 0), ids)
+        check_arrays(self._nodes)
+        check_renewable(self._reader, self._nodes)
         lines = [(number, line) for number in ids.tolist() if (line := edits.lines[number]) is not None]
         runs = [_cut(level, self._reader.kind, lines)] if lines else []
         for run in runs:

@@ -82,15 +82,7 @@ class _VertexCommit:
     def run(self) -> Touched:
         self._check_new_objects()
         reader, edits = self._reader, self._edits
-        metadata = reader.layout.metadata
-        has_bins = reader.kind == names.POINT_CLOUD and reader.objects is None
-        plan = plan_vertices(
-            edits,
-            metadata.sid_ndim,
-            reader.layout.vertex_dtype,
-            metadata.chunk_shape,
-            are_moves_local=not has_bins,
-        )
+        plan = plan_vertices(reader, edits)
         if len(plan.renewed):
             check_renewable(reader, self._nodes)
             self._check_grid(plan.renewed)

@@ -19,17 +19,19 @@ from zvview.store.editing.journal_records import (
     FRESH_ENDING,
     HEAD,
     LOCK_ENDING,
+    TAKEN_UP,
     key_of,
     measure_record,
+    seal_record,
     split_records,
 )
-from zvview.store.editing.packing import unpack
-from zvview.store.editing.recording import replay_changes
+from zvview.store.editing.packing import pack, unpack
+from zvview.store.editing.recording import are_equal, replay_changes
 from zvview.store.editing.review import is_empty
 from zvview.store.editing.state_folder import journal_folder
 from zvview.store.places.lock_file import LockFile
 
-__all__ = ["SavedJournal", "find_journals", "find_places"]
+__all__ = ["SavedJournal", "find_journals", "find_places", "warn_once"]
 
 _claims: dict[str, LockFile] = {}  # journals that this process took up
 _warned: set[str] = set()
@@ -49,6 +51,10 @@ class SavedJournal:
     edits : Edits
     commit : str or None
         Name of the commit of these edits that was tried; None where none was.
+    is_edited_since : bool
+        Whether more was edited after that commit was tried.
+    taken_up : tuple of str
+        Names of other journals of the store that hold these edits as well, and such as could not be kept.
     """
 
     path: str
@@ -56,6 +62,8 @@ class SavedJournal:
     since: str
     edits: Edits
     commit: str | None = None
+    is_edited_since: bool = False
+    taken_up: tuple[str, ...] = ()
 
     def claim(self) -> None:
         """Take it up: until it is removed or released nobody else is offered it.
@@ -67,32 +75,54 @@ class SavedJournal:
         """
         if self.path in _claims:
             raise ConflictError(f"the edits of {self.since} were taken up already, by another session of this program")
-        lock = LockFile(self.path + LOCK_ENDING)
-        if not lock.is_held or not os.path.exists(self.path):
+        for path in self._files:
+            lock = LockFile(path + LOCK_ENDING)
+            if lock.is_held and os.path.exists(path):
+                _claims[path] = lock
+                continue
             lock.release()
-            raise ConflictError(
-                f"the edits of {self.since} were taken up, or thrown away, by another program meanwhile"
-            )
-        _claims[self.path] = lock
+            if path == self.path:
+                raise ConflictError(
+                    f"the edits of {self.since} were taken up, or thrown away, by another program meanwhile"
+                )
 
     def release(self) -> None:
         """Leave it to be offered again, if it was taken up."""
-        lock = _claims.pop(self.path, None)
-        if lock is not None:
-            lock.release()
+        for path in self._files:
+            lock = _claims.pop(path, None)
+            if lock is not None:
+                lock.release()
+
+    def note_commit(self, name: str | None) -> None:
+        """Have it tell, once it was taken up, that its edits are about to be saved by the commit of that name.
+
+        None takes that back. Where the file cannot be written all stays as it is.
+        """
+        with contextlib.suppress(OSError), open(self.path, "r+b") as file:
+            file.seek(_measure_sound(file.read()))
+            file.write(seal_record(pack({COMMIT: name})))
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
 
     def remove(self) -> None:
-        """Throw it away."""
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(self.path)
+        """Throw it away, and those that it took up."""
+        for path in self._files:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(path)
         self.release()
+
+    @property
+    def _files(self) -> tuple[str, ...]:
+        folder = os.path.dirname(self.path)
+        return (self.path, *(os.path.join(folder, name) for name in self.taken_up))
 
 
 def find_journals(place: str) -> tuple[SavedJournal, ...]:
     """The journals of a store that sessions left behind, the latest first; those of running sessions are left out.
 
-    Files that hold nothing are passed over. Of those that cannot be read a warning tells, once; they stay as they are.
-    What a session that was killed had not finished writing is cleared away.
+    Files that hold nothing are passed over, and those that another one took up. Of those that cannot be read a warning
+    tells, once; they stay as they are. What a session that was killed had not finished writing is cleared away.
     """
     journals = []
     for path in _paths(f"{key_of(place)}-"):
@@ -101,11 +131,13 @@ def find_journals(place: str) -> tuple[SavedJournal, ...]:
         except FileNotFoundError:  # another program took it up meanwhile
             continue
         except (OSError, DamagedError) as error:
-            _warn(path, error)
+            warn_once(path, _tell_unreadable(path, error))
             continue
         if not is_empty(told.edits):
             journals.append((written, told))
-    return tuple(journal for _, journal in sorted(journals, key=lambda pair: pair[0], reverse=True))
+    taken_up = {name for _, journal in journals for name in journal.taken_up}
+    latest_first = sorted(journals, key=lambda pair: pair[0], reverse=True)
+    return tuple(journal for _, journal in latest_first if os.path.basename(journal.path) not in taken_up)
 
 
 def find_places(folder: str) -> tuple[str, ...]:
@@ -152,15 +184,19 @@ def _clear(path: str) -> None:
     lock.release()
 
 
-def _warn(path: str, error: Exception) -> None:
+def warn_once(path: str, text: str) -> None:
+    """Warn of a journal, if this process did not yet."""
     if path not in _warned:
         _warned.add(path)
-        why = f"found {error.found}, expected {error.expected}" if isinstance(error, DamagedError) else str(error)
-        warnings.warn(
-            f"unsaved edits in {path} cannot be read: {why}. The file is kept: a newer zvview may read it; "
-            "delete it if the edits are not wanted",
-            stacklevel=3,
-        )
+        warnings.warn(text, stacklevel=3)
+
+
+def _tell_unreadable(path: str, error: Exception) -> str:
+    why = f"found {error.found}, expected {error.expected}" if isinstance(error, DamagedError) else str(error)
+    return (
+        f"unsaved edits in {path} cannot be read: {why}. The file is kept: a newer zvview may read it; "
+        "delete it if the edits are not wanted"
+    )
 
 
 def _read(path: str) -> SavedJournal:
@@ -176,21 +212,28 @@ def _read(path: str) -> SavedJournal:
     if not data.startswith(HEAD):
         raise DamagedError("journal", found=f"a file that begins with {data[: len(HEAD)]!r}", expected=repr(HEAD))
     told: Any = None
-    edits, commit, at = Edits(), None, len(HEAD)
+    edits, tried, commit = Edits(), Edits(), None
     for record in split_records(data):
         tree = unpack(record)
-        at += measure_record(record)
         if told is None:
             told = tree
-        elif isinstance(tree, dict) and isinstance(tree.get(COMMIT), str):
-            commit = tree[COMMIT]
+        elif isinstance(tree, dict) and COMMIT in tree:
+            tried, commit = edits, tree[COMMIT] if isinstance(tree[COMMIT], str) else None
         else:
-            edits, commit = replay_changes(edits, tree), None
+            edits = replay_changes(edits, tree)
     if not isinstance(told, dict) or not isinstance(told.get("place"), str) or not isinstance(told.get("since"), str):
         raise DamagedError("journal", found="no word on its store", expected="place and time")
-    if at < len(data) and is_empty(edits):
+    if _measure_sound(data) < len(data) and is_empty(edits):
         raise DamagedError("journal", found="a torn or changed record", expected="edits")
-    return SavedJournal(path, told["place"], told["since"], edits, commit)
+    is_edited_since = commit is not None and edits is not tried and not are_equal(edits, tried)
+    start, others = f"{key_of(told['place'])}-", told.get(TAKEN_UP) or ()
+    taken_up = tuple(n for n in others if isinstance(n, str) and n.startswith(start) and n == os.path.basename(n))
+    return SavedJournal(path, told["place"], told["since"], edits, commit, is_edited_since, taken_up)
+
+
+def _measure_sound(data: bytes) -> int:
+    """Bytes of a journal up to the first record that is torn or changed."""
+    return len(HEAD) + sum(map(measure_record, split_records(data)))
 
 
 def _is_in_use(path: str) -> bool:

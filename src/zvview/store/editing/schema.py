@@ -116,12 +116,40 @@ class Schema:
         world = np.asarray(positions, np.float64).reshape(stored.shape)
         return np.where(world == before + self.offset, before, stored)
 
-    def fit_columns(self, given: Mapping[str, ArrayLike] | None, n: int) -> dict[str, NDArray[Any]]:
-        """Values of all vertex attributes for `n` new vertices: what is given, else "unknown" (see :func:`blank`)."""
-        return _fit_all(as_mapping(given, "attributes"), self.columns, n, "attribute")
+    @property
+    def must_be_given(self) -> tuple[str, ...]:
+        """Vertex attributes of which no value is "unknown": categories without such a code."""
+        known = ((name, metadata.categories) for name, metadata in self.columns.items())
+        return tuple(name for name, categories in known if categories is not None and categories.missing is None)
+
+    def fit_columns(
+        self, given: Mapping[str, ArrayLike] | None, n: int, *, is_any_known: bool = False
+    ) -> dict[str, NDArray[Any]]:
+        """Values of all vertex attributes for `n` vertices: what is given, else "unknown" (see :func:`blank`).
+
+        Parameters
+        ----------
+        given : mapping of str to array_like, optional
+        n : int
+        is_any_known : bool
+            The vertices are not new, so that the caller knows all values that are not given.
+
+        Raises
+        ------
+        MissingError
+            There is no such attribute.
+        InvalidInputError
+            Values do not fit, or one of :attr:`must_be_given` is not given: a label is never made up.
+        """
+        given = as_mapping(given, "attributes")
+        if n and not is_any_known:
+            for name in self.must_be_given:
+                if name not in given:
+                    raise InvalidInputError(_ask_for(self.columns[name]))
+        return _fit_all(given, self.columns, n, "attribute")
 
     def fit_link_columns(self, given: Mapping[str, ArrayLike] | None, n: int) -> dict[str, NDArray[Any]]:
-        """The same for `n` new links."""
+        """Values of all attributes for `n` new links: what is given, else "unknown", the first of other categories."""
         return _fit_all(as_mapping(given, "link attributes"), self.link_columns, n, "link attribute")
 
     def fit_column(self, name: str, values: ArrayLike, n: int) -> NDArray[Any]:
@@ -192,6 +220,16 @@ def _fit_all(
     if unknown := [name for name in given if name not in columns]:
         raise MissingError(what, unknown[0], columns)
     return {name: fit_values(m, given[name], n) if name in given else blank(m, n) for name, m in columns.items()}
+
+
+def _ask_for(metadata: AttributeMetadata) -> str:
+    """What to say where a category is not given, and none of them means "unknown"."""
+    labels = () if metadata.categories is None else metadata.categories.labels
+    some = ", ".join(map(repr, labels[:20])) + (", ..." if len(labels) > 20 else "")
+    return (
+        f"attribute {metadata.name!r} has no category for what is unknown: give new vertices a value, for example "
+        f"attributes={ {metadata.name: next(iter(labels), 0)} }; there are {some or 'none'}"
+    )
 
 
 def blank(metadata: AttributeMetadata, n: int) -> NDArray[Any]:

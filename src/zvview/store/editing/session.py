@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from types import TracebackType
 from typing import Protocol, Self
@@ -81,6 +83,7 @@ class EditSession(LineEditing):
         self._is_kept = journal and not isinstance(source, MemorySource)
         self._journal = JournalFile(host.place) if self._is_kept else None
         self._restored: list[SavedJournal] = []
+        self._left: list[SavedJournal] = []  # behind when it was closed
         self._tried: tuple[Edits, str] | None = None  # whose commit failed so that it may have been made all the same
         self.on_change(self._keep)
 
@@ -135,6 +138,7 @@ class EditSession(LineEditing):
                 edits = self.edits
             try:
                 if to is None:
+                    self._take_back()
                     done = self._save(edits, cancel)
                 else:
                     done = self._save_copy(edits, to, cancel)
@@ -153,6 +157,8 @@ class EditSession(LineEditing):
     def discard(self) -> None:
         """Forget all edits and what could be undone."""
         super().discard()
+        with contextlib.suppress(ConflictError):
+            self._take_back()
         self._drop_journal()
 
     def reload(self) -> Rebased:
@@ -165,6 +171,7 @@ class EditSession(LineEditing):
         InvalidInputError
             Another store lies there now, which the edits do not fit; they stay as they are.
         """
+        self._take_back()
         if self._is_in_store(edits := self.edits):
             self._begin_anew()
             self._tell(edits, self.edits)
@@ -191,13 +198,16 @@ class EditSession(LineEditing):
         """
         saved.claim()
         try:
+            if self._journal is not None and not self.is_changed:
+                self._journal.taken_up = (os.path.basename(saved.path), *saved.taken_up)
             found = self._rebase(saved.edits, is_first=True)
         except BaseException:
             saved.release()
             raise
         if self._journal is not None:
             self._journal.flush()
-        if found.is_whole and self._journal is not None and not self._journal.problem:
+        is_all_kept = found.is_whole and not saved.taken_up
+        if is_all_kept and self._journal is not None and not self._journal.problem:
             saved.remove()
         else:  # until what is left of them was committed or discarded
             self._restored.append(saved)
@@ -206,10 +216,25 @@ class EditSession(LineEditing):
     def close(self) -> None:
         """End the session. Edits that are not saved are offered again by :meth:`find_unsaved`."""
         while self._restored:
-            self._restored.pop().release()
-        if self._journal is not None:
-            self._journal.close()
+            self._left.append(self._restored.pop())
+            self._left[-1].release()
+        if (journal := self._journal) is not None:
+            journal.close()
+            if os.path.exists(journal.path):
+                self._left.append(SavedJournal(journal.path, self._host.place, journal.since, self.edits))
             self._journal = None
+
+    def _take_back(self) -> None:
+        """Take up again what was left behind, where a session is used on after it was closed.
+
+        Raises
+        ------
+        ConflictError
+            Another session took it up, or threw it away.
+        """
+        while self._left:
+            self._left[-1].claim()
+            self._restored.append(self._left.pop())
 
     def _save(self, edits: Edits, cancel: CancelToken | None) -> Committed:
         """Write edits into the store, unless that was done already by a try of which nobody heard that it went well."""
@@ -219,8 +244,7 @@ class EditSession(LineEditing):
         if is_empty(edits):
             return Committed()
         self._tried = edits, make_name()
-        if self._journal is not None:
-            self._journal.note_commit(self._tried[1])
+        self._note_commit(self._tried[1])
         try:
             return _commit(self._source, edits, name=self._tried[1], cancel=cancel)
         except ZvviewError as error:
@@ -262,8 +286,11 @@ class EditSession(LineEditing):
 
     def _forget_try(self) -> None:
         self._tried = None
-        if self._journal is not None:
-            self._journal.note_commit(None)
+        self._note_commit(None)
+
+    def _note_commit(self, name: str | None) -> None:
+        for kept in (*self._restored, *(() if self._journal is None else (self._journal,))):
+            kept.note_commit(name)
 
     @operation
     def _rebase(self, edits: Edits, *, is_first: bool = False) -> Rebased:

@@ -17,6 +17,7 @@ from zvview.store.editing.bases import ChunkBase, read_bases
 from zvview.store.editing.edits import ChunkKey, Edits, Epoch, VertexRefs
 from zvview.store.editing.history import History
 from zvview.store.editing.host import EditHost, check_editable
+from zvview.store.editing.limits import find_limit, refuse_beyond
 from zvview.store.editing.link_ends import describe_ends
 from zvview.store.editing.review import Review, is_empty, review
 from zvview.store.editing.schema import Schema
@@ -54,6 +55,7 @@ class EditState:
 
     def __init__(self, host: EditHost) -> None:
         check_editable(host)
+        self._limit = host.retry(lambda: find_limit(host.reader(0)))
         self._host = host
         self._lock = threading.RLock()
         self._listeners: list[ChangeListener] = []
@@ -95,7 +97,7 @@ class EditState:
         return self._history.can_redo
 
     def undo(self) -> None:
-        """Take the latest operation back; nothing where there is none. Up to a thousand can be taken back."""
+        """Take the latest operation back, if there is one: up to a thousand can be taken back, fewer large ones."""
         self._change(self._history.undo)
 
     def redo(self) -> None:
@@ -146,6 +148,7 @@ class EditState:
         before = self.edits
         if edits is before:
             return
+        refuse_beyond(self._limit, self._host.reader(0), edits)
         named = edits.chunks.keys() - edits.bases.keys()
         if edits.links is not None and edits.links is not before.links:
             named |= _chunk_keys(edits.links.added) | _chunk_keys(edits.links.removed)

@@ -111,6 +111,7 @@ class VertexEditing(EditState):
             World coordinates.
         attributes : mapping of str to (n,) or (n, C) array, optional
             One value stands for all. Attributes that are not named are unknown: not a number, "missing", or zero.
+            Categories that have no "missing" must be named.
         object_ids : int or (n,) ints, optional
             Objects that they belong to; by default one new object, where the store has objects.
 

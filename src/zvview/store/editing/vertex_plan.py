@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.errors import InvalidInputError
+from zvview.format import names
 from zvview.format.cells import FARTHEST_CHUNK
 from zvview.format.grid import locate_chunks, sort_chunks
 from zvview.store.editing.edits import ChunkEdits, ChunkKey, Edits, VertexRefs
+from zvview.store.reading.reader import LevelReader
 
 __all__ = ["VertexPlan", "locate_all", "plan_vertices"]
 
@@ -32,27 +34,20 @@ class VertexPlan:
     patched: tuple[ChunkKey, ...]
 
 
-def plan_vertices(
-    edits: Edits, sid: int, dtype: np.dtype[np.floating], chunk_shape: NDArray[np.float64], *, are_moves_local: bool
-) -> VertexPlan:
-    """Sort the edited chunks.
+def plan_vertices(reader: LevelReader, edits: Edits) -> VertexPlan:
+    """Sort the chunks that edits of a level of vertices name.
 
-    Parameters
-    ----------
-    edits : Edits
-    sid : int
-        Components of a chunk coordinate; the last ones are spatial.
-    dtype : numpy.dtype
-        Of stored positions: what they are rounded to decides on their chunk.
-    chunk_shape : (D,) float64
-    are_moves_local : bool
-        Whether a vertex that moves inside its chunk keeps its row; not so where rows are ordered by bin.
+    A vertex that moves inside its chunk keeps its row, but where rows are ordered by bin. What its position is rounded
+    to where it is stored decides on its chunk.
 
     Raises
     ------
     InvalidInputError
         A position that no chunk of the grid can hold.
     """
+    dtype, metadata = reader.layout.vertex_dtype, reader.layout.metadata
+    sid, chunk_shape = metadata.sid_ndim, metadata.chunk_shape
+    are_moves_local = reader.kind != names.POINT_CLOUD or reader.objects is not None
     renewed, patched = [np.empty((0, sid), np.int64)], []
     for key, entry in edits.chunks.items():
         arrivals = _leave(key, entry, dtype, chunk_shape)

@@ -92,6 +92,25 @@ class RemoteSource:
         except BaseError as error:
             raise tell(self.place, error) from error
 
+    def get_versioned(
+        self, requests: Sequence[Request], cancel: CancelToken | None = None
+    ) -> tuple[list[Buffer | None], list[object]]:
+        """Answers as of :meth:`get_many`, and the versions of what they hold, by the same requests."""
+        found: list[object] = [None] * len(requests)
+        return _run(self.place, self._wave(requests, found), cancel), found
+
+    async def aget_versioned(
+        self, requests: Sequence[Request], cancel: CancelToken | None = None
+    ) -> tuple[list[Buffer | None], list[object]]:
+        """As :meth:`get_versioned`."""
+        from obstore.exceptions import BaseError
+
+        found: list[object] = [None] * len(requests)
+        try:
+            return await await_on_loop(self._wave(requests, found), cancel), found
+        except BaseError as error:
+            raise tell(self.place, error) from error
+
     def list_names(self, path: str) -> list[str]:
         """See :meth:`zvview.store.places.source.Source.list_names`."""
         log = self._log()
@@ -117,10 +136,7 @@ class RemoteSource:
     def versions(self, keys: Sequence[str]) -> list[object]:
         """Of each key what is another after its object was written again; None where there is none."""
         check_keys(keys)
-        return [
-            None if found is None else found["e_tag"] or (found["last_modified"], found["size"])
-            for found in self._heads(keys)
-        ]
+        return [None if found is None else _version_of(found) for found in self._heads(keys)]
 
     def stamp(self) -> object:
         """How often the store was changed through this source; of what others change an address tells nothing."""
@@ -186,13 +202,14 @@ class RemoteSource:
         if not self.can_list:
             raise UnsupportedError(f"{self.place} cannot list what it holds: a web server without index pages")
 
-    async def _wave(self, requests: Sequence[Request]) -> list[Buffer | None]:
+    async def _wave(self, requests: Sequence[Request], versions: list[object] | None = None) -> list[Buffer | None]:
+        """The answers to requests; the versions of what they hold go into `versions`, one for each."""
         check_keys([key for key, _ in requests])
         if self._pending.bundle is None:
-            return await self._get_wave(requests)
-        answers, bundle = await asyncio.gather(self._get_wave(requests), self._pending.look())
+            return await self._get_wave(requests, versions)
+        answers, bundle = await asyncio.gather(self._get_wave(requests, versions), self._pending.look())
         if bundle is None:  # what it covered is in its place now, and was not before
-            return await self._get_wave(requests)
+            return await self._get_wave(requests, versions)
         return [bundle.lay_over(*request, answer) for request, answer in zip(requests, answers, strict=True)]
 
     def _log(self) -> RedoLog | None:
@@ -200,10 +217,10 @@ class RemoteSource:
         bundle = None if self._pending.bundle is None else _run(self.place, self._pending.look())
         return None if bundle is None else bundle.log
 
-    async def _get_wave(self, requests: Sequence[Request]) -> list[Buffer | None]:
+    async def _get_wave(self, requests: Sequence[Request], versions: list[object] | None) -> list[Buffer | None]:
         refused: list[str] = []
         answers = await gather_bounded(
-            [partial(self._get, i, key, span, refused) for i, (key, span) in enumerate(requests)]
+            [partial(self._get, i, key, span, refused, versions) for i, (key, span) in enumerate(requests)]
         )
         if refused and ROOT_KEY not in refused:
             await self._get(len(requests), ROOT_KEY, (0, 1), refused)
@@ -211,18 +228,25 @@ class RemoteSource:
             raise UnreachableError(f"{self.place} {REFUSED}")
         return answers
 
-    async def _get(self, index: int, key: str, span: tuple[int, int] | None, refused: list[str]) -> Buffer | None:
+    async def _get(
+        self,
+        index: int,
+        key: str,
+        span: tuple[int, int] | None,
+        refused: list[str],
+        versions: list[object] | None = None,
+    ) -> Buffer | None:
         from obstore.exceptions import GenericError, NotSupportedError, PermissionDeniedError
 
         try:
-            return await self._ask(partial(_read, index=index, key=key, span=span))
+            return await self._ask(partial(_read, index=index, key=key, span=span, versions=versions))
         except FileNotFoundError:
             return None
         except PermissionDeniedError:
             refused.append(key)
             return None
         except NotSupportedError:  # a server that knows no ranges
-            whole = await self._get(index, key, None, refused)
+            whole = await self._get(index, key, None, refused, versions)
             return None if whole is None else memoryview(whole)[slice(*clip_range(span, memoryview(whole).nbytes))]
         except GenericError as error:
             if span is not None and is_past_end(error):
@@ -335,17 +359,32 @@ class RemoteSink:
             await self._store.delete_async(keys)
 
 
-async def _read(store: Any, index: int, key: str, span: tuple[int, int] | None) -> Buffer:
-    if span is None or span[0] < 0:
-        options = None if span is None else {"range": {"suffix": -span[0]}}
+async def _read(
+    store: Any, index: int, key: str, span: tuple[int, int] | None, versions: list[object] | None = None
+) -> Buffer:
+    """An object or a part of it; its version goes to its place in `versions`, where that is asked for."""
+    if span is None or span[0] < 0 or versions is not None:
+        options = None if span is None else {"range": {"suffix": -span[0]} if span[0] < 0 else _whole_range(span)}
         answer = await store.get_async(key, options=options)
         start, stop = answer.range
         refuse_oversized(key, stop - start, index)
-        return memoryview(await answer.bytes_async())
+        if versions is not None:
+            versions[index] = _version_of(answer.meta)
+        content = memoryview(await answer.bytes_async())
+        return content if span is None or span[0] < 0 else content[: max(0, span[1] - span[0])]
     start, stop = span
     refuse_oversized(key, stop - start, index)
     content = await store.get_range_async(key, start=start, end=max(stop, start + 1))
     return memoryview(content)[: max(0, stop - start)]
+
+
+def _whole_range(span: tuple[int, int]) -> tuple[int, int]:
+    """A range of one byte at least: servers know no empty ones."""
+    return span[0], max(span[1], span[0] + 1)
+
+
+def _version_of(found: Mapping[str, Any]) -> object:
+    return found["e_tag"] or (found["last_modified"], found["size"])
 
 
 async def _all_keys(store: Any, prefix: str) -> list[str]:

@@ -15,6 +15,11 @@ REFUSED = (
     "refused access, or there is nothing. If it is private, pass credentials: "
     "storage_options={'access_key_id': ..., 'secret_access_key': ...} for buckets, {'headers': {...}} for web servers."
 )
+_NO_CREDENTIALS = (
+    "no credentials were found in the environment: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3, or "
+    "GOOGLE_APPLICATION_CREDENTIALS for gs; what is public is opened without signing"
+)
+_METADATA = re.compile(r"https?://(169\.254\.\d+\.\d+|metadata\.google\.internal)[:/]")
 _STATUS = re.compile(r"status(?: code)?: (\d{3})")
 _KIND = re.compile(r"kind: (\w+)")
 _DROPPED = frozenset({"Connect", "Interrupted", "Request", "Timeout"})
@@ -36,6 +41,8 @@ def is_passing(error: BaseException) -> bool:
     if not isinstance(error, GenericError):
         return False
     text = str(error)
+    if _METADATA.search(text):  # where only machines of a cloud have credentials to give
+        return False
     if status := _STATUS.search(text):
         return int(status[1]) in _BUSY
     kind = _KIND.search(text)
@@ -54,6 +61,8 @@ def tell(place: str, error: BaseException) -> UnreachableError:
 
     if isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
         return UnreachableError(f"{place} {REFUSED}")
+    if _METADATA.search(str(error)):
+        return UnreachableError(f"{place}: {_NO_CREDENTIALS}")
     said, _, debug = str(error).partition("Debug source")
     cause = next((words for name, words in _CAUSES.items() if name in debug), "")
     return UnreachableError(f"{place} does not answer: {f'{cause}. ' if cause else ''}{said.strip()}")
