@@ -146,7 +146,8 @@ def test_the_command_opens_what_is_in_view(window: Any, tissue: str) -> None:
     assert ours.sum() > 500 and near[ours].mean() > 0.98  # the same places, to a pixel
     window.wait(lambda: layer.stream.editing.is_on)
     opened.add([[0, 0], [5, 5]], shape_type="path")
-    assert opened.features["id"].iloc[-1] == 110 and layer.stream.editing.review == "1 lines changed"
+    window.wait(lambda: opened.features["id"].iloc[-1] == 110)
+    assert layer.stream.editing.review == "1 lines changed"
     window.wait(lambda: not any(t.name == "zvview-shapes" for t in threading.enumerate()))
 
 

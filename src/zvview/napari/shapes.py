@@ -186,6 +186,7 @@ class _Opening:
         elif viewer is not None and not answer.paths:
             show_info(f"{layer.name}: no lines in view")
         elif viewer is not None:
+            viewer.dims.ndisplay = 2  # shapes of a plane are edited there, and napari cannot add them in 3-D
             follow_shapes(viewer.add_layer(_make_shapes(answer, layer)), layer)
 
 

@@ -11,9 +11,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 import zvview
-from tests.napari.editing.acting import CONTROL, SHIFT, open_store, press, save, told, wait_for_edits
+from tests.napari.editing.acting import CONTROL, SHIFT, begin_points, open_store, press, save, told, wait_for_edits
 from tests.napari.hands import click, drag, pixel_of
 from zvview.errors import UnreachableError
+from zvview.geometry.batches import Points
 from zvview.napari.editing import editing as editing_module
 from zvview.napari.editing.asking import Choice
 from zvview.napari.editing.attaching import editing_of
@@ -194,6 +195,32 @@ def test_what_was_changed_by_hand_before_is_not_dropped_at_the_first_try(window:
     editing.start()
     window.wait(lambda: editing.phase is Phase.ON)
     assert len(layer.data) == 4000 and not editing.is_changed
+
+
+def test_a_new_point_has_the_category_of_the_nearest_or_of_the_one_selected(window: Any, tmp_path: Path) -> None:
+    place = tmp_path / "kinds.zarrvectors"
+    along = np.linspace(10, 90, 5)
+    points = Points(
+        np.column_stack((along, along, along)).astype(np.float32),
+        attributes={"part": np.array([1, 0, 2, 0, 1], np.int8)},
+        categories={"part": zvview.Categories(("a", "b", "c"))},
+    )
+    with zvview.create(str(place), kind="point_cloud", chunk_shape=(50.0,) * 3, bin_shape=(1.0,) * 3) as store:
+        store.write(points)
+    editing = begin_points(window, place)
+    (layer,) = window.viewer.layers
+    layer.mode = "add"
+    layer.add([np.full(3, 52.0), np.full(3, 88.0), np.full(3, 31.0)])
+    told(window, editing, "3 added")
+    wait_for_edits(window, layer)
+    added = {float(place[0]): int(code) for place, code in zip(layer.data, layer.features["part"], strict=True)}
+    assert (added[52], added[88], added[31]) == (2, 1, 0)
+    layer.selected_data = {int(np.flatnonzero((layer.data == 10).all(axis=1))[0])}
+    layer.add(np.full(3, 51.0))
+    told(window, editing, "4 added")
+    wait_for_edits(window, layer)
+    assert int(layer.features["part"][np.flatnonzero((layer.data == 51).all(axis=1))[0]]) == 1
+    editing.discard()
 
 
 def test_in_a_plane_points_are_added_at_the_slider_and_dragged_along_it(window: Any, place: Path) -> None:

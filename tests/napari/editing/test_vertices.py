@@ -56,6 +56,36 @@ def trees(tmp_path: Path) -> Path:
     return place
 
 
+def test_what_is_added_has_the_category_of_its_neighbour_where_none_means_unknown(window: Any, tmp_path: Path) -> None:
+    place = tmp_path / "parts.zarrvectors"
+    parts = {"part": np.array([0, 1, 2, 2, 1, 0, 0, 0, 0, 0], np.int8)}
+    parents = np.array([-1, 0, 1, 2, 3, -1, 5, 6, 7, 8])
+    categories = {"part": zvview.Categories(("a", "b", "c"))}
+    made = Skeletons.from_parents(
+        two_rows().astype(np.float32),
+        parents,
+        offsets=[0, 5, 10],
+        object_ids=[1, 2],
+        attributes=parts,
+        categories=categories,
+    )
+    with zvview.create(str(place), kind="skeleton", **GRID) as store:
+        store.write(made)
+    editing = begin(window, place)
+    handles = choose(window, editing, [50, 30, 60], 1)
+    handles.mode = "add"
+    handles.add([[50, 40, 88]])
+    told(window, editing, "1 added, 1 linked")
+    handles.selected_data = {row_at(handles, 30, 50)}
+    handles.add([[50, 44, 12]])
+    told(window, editing, "2 added, 2 linked")
+    assert editing.session is not None
+    found = editing.session.vertices_of(1)
+    part = {float(y): int(code) for (_, y, _), code in zip(found.positions, found.attributes["part"], strict=True)}
+    assert (part[40], part[44]) == (1, 2)
+    editing.discard()
+
+
 def test_nodes_of_a_skeleton_are_moved_added_cut_and_connected(window: Any, trees: Path) -> None:
     editing = begin(window, trees)
     viewer, (layer,) = window.viewer, tuple(window.viewer.layers)

@@ -254,13 +254,14 @@ class Editing(ABC):
             return
         self.session, self._maker = session, maker
         session.on_change(self._follow_changes)
-        self._bind_keys(layer)
+        self.bind_keys(layer)
         viewer = None if (stream := self._stream()) is None else stream.viewer
         if viewer is not None:
             self._guard(viewer)
         self._ask_overlay()
 
-    def _bind_keys(self, layer: Layer) -> None:
+    def bind_keys(self, layer: Layer) -> None:
+        """Have the keys to undo, redo and save do so in another layer, too."""
         for key, action in ((_UNDO, self.undo), (_REDO, self.redo), (_SAVE, self.save)):
             layer.bind_key(key, _calls(ref(self), action.__name__), overwrite=True)
 

@@ -23,10 +23,13 @@ class Made:
         To which it belongs.
     tool : HandleTool or None
         The handles as they are now; None where no object is chosen.
+    value : object
+        What the session, or who called it, answered to a change of all edits.
     """
 
     changes: HandleChanges
     tool: HandleTool | None
+    value: object = None
 
 
 class HandleChanges:
@@ -58,11 +61,11 @@ class HandleChanges:
         """A change of all edits, after which the handles are read from them anew."""
 
         def work(session: EditSession) -> Made:
-            change(session)
+            value = change(session)
             if self._latest is not None:
                 tool = self._latest.after(self._latest)
                 tool.load()
                 self._latest = tool
-            return Made(self, self._latest)
+            return Made(self, self._latest, value)
 
         return work

@@ -37,14 +37,23 @@ __all__ = ["HandleEditing"]
 
 
 class Follower(Protocol):
-    """Something that is edited beside the handles."""
+    """Something that is edited beside the handles; it changes the edits by :meth:`HandleEditing.change`."""
 
-    def follow(self) -> None:
-        """Bring the edits into step with it."""
+    @property
+    def is_behind(self) -> bool:
+        """Whether hands did something that it did not ask for yet."""
         ...
 
-    def let_go(self) -> None:
-        """The edits went elsewhere."""
+    def follow(self) -> None:
+        """Ask for what brings the edits into step with it; returns at once."""
+        ...
+
+    def made(self, value: object) -> None:
+        """A change was made, of this or of another one, and `value` came of it."""
+        ...
+
+    def refused(self) -> None:
+        """A change was not made, of this or of another one."""
         ...
 
 
@@ -79,19 +88,25 @@ class HandleEditing(Editing):
         """Between the coordinates of the layer and those of the store."""
         return self._frame
 
-    def tell(self) -> None:
-        """The edits were changed by others than this."""
-        self._reload(lambda session: None)
+    @property
+    def is_changed(self) -> bool:
+        """Whether there are edits that are not saved, or on their way."""
+        return super().is_changed or (self.session is not None and any(f.is_behind for f in self.followers))
+
+    def change(self, change: Callable[[EditSession], object]) -> None:
+        """Change all edits when what was asked before is done, and take the handles from them; returns at once."""
+        self._change(self._changes.of_session(change))
+
+    def ask(self, question: Callable[[EditSession], object], answer: Callable[[Any], None]) -> None:
+        """Ask the session something for a follower when its turn comes; `answer` is a bound method, held weakly."""
+        if self.session is not None:
+            self._turns.ask(partial(question, self.session), answer)
 
     def save(self) -> None:
         """Write the edits into the store, those of followers too; returns at once."""
-        try:
-            for follower in self.followers if self.phase is Phase.ON else ():
-                follower.follow()
-        except ZvviewError as error:
-            show_warning(str(error))
-        else:
-            super().save()
+        for follower in self.followers if self.phase is Phase.ON else ():
+            follower.follow()
+        super().save()
 
     @property
     def chosen(self) -> tuple[int, ...]:
@@ -187,15 +202,15 @@ class HandleEditing(Editing):
 
     def undo(self) -> None:
         """Take the latest edit back."""
-        self._go_back(lambda session: session.undo())
+        self.change(lambda session: session.undo())
 
     def redo(self) -> None:
         """Make it again."""
-        self._go_back(lambda session: session.redo())
+        self.change(lambda session: session.redo())
 
     def discard(self) -> None:
         """Take all edits back, for good."""
-        self._go_back(lambda session: session.discard())
+        self.change(lambda session: session.discard())
 
     def _opened(self, answer: _Opened | ZvviewError) -> None:
         stream, layer = self._stream(), self._layer()
@@ -259,12 +274,18 @@ class HandleEditing(Editing):
         return self._change(self._changes.of_tool(self._view.tool, change))
 
     def _done(self, outcome: object) -> None:
-        if isinstance(outcome, Made) and outcome.changes is self._changes and outcome.tool is not None:
+        if not isinstance(outcome, Made):
+            return
+        if outcome.changes is self._changes and outcome.tool is not None:
             self._arrived = outcome.tool
             self._show_arrived()
+        for follower in list(self.followers):
+            follower.made(outcome.value)
 
     def _refused(self) -> None:
         self._show_arrived()
+        for follower in list(self.followers):
+            follower.refused()
 
     def _show_arrived(self) -> None:
         """Show the handles as they are, unless some are dragged, or about to be others: then that is shown."""
@@ -276,15 +297,6 @@ class HandleEditing(Editing):
         self._show_handles(tool)
         if before is not None and tool.ids != before.ids:
             self._ask_overlay()
-
-    def _go_back(self, change: Callable[[EditSession], object]) -> None:
-        for follower in list(self.followers):
-            follower.let_go()
-        self._reload(change)
-
-    def _reload(self, change: Callable[[EditSession], object]) -> None:
-        """Change the edits, and take the vertices of the objects chosen from them."""
-        self._change(self._changes.of_session(change))
 
     def _paste(self) -> bool:
         """Add what was copied, and select it."""
@@ -307,7 +319,7 @@ class HandleEditing(Editing):
             view.points.events.data.connect(self._follow)
             view.points.events.set_data.connect(self._follow_drag)
             view.points.selected_data.events.items_changed.connect(self._tell_later)
-            self._bind_keys(view.points)
+            self.bind_keys(view.points)
             for name, command in tool.commands().items():
                 view.points.bind_key(command.key, _runs(ref(self), name), overwrite=True)
         self._tell()

@@ -16,7 +16,7 @@ from zvview.format.sequences import distinct, is_among
 from zvview.napari.binding import StreamBinding
 from zvview.napari.editing.editing import Editing, Phase
 from zvview.napari.editing.promises import Promises
-from zvview.napari.editing.tools import Change, Known, PointTool
+from zvview.napari.editing.tools import Change, Known, PointTool, unsaid
 from zvview.napari.layers import show
 from zvview.napari.preparing import Prepared
 from zvview.store.editing.saved_journals import SavedJournal
@@ -256,12 +256,10 @@ def _are_same(one: NDArray[Any], other: NDArray[Any]) -> bool:
 
 def _unknown(features: Mapping[str, NDArray[Any]], session: EditSession) -> dict[str, Any]:
     """Features of a point of which nothing is known: napari would take those of the last one."""
-    out: dict[str, Any] = {}
+    schema, out = session.schema, {}
     for name, values in features.items():
-        metadata = session.schema.columns.get(name)
-        categories = None if metadata is None else metadata.categories
-        value: Any = np.nan if values.dtype.kind == "f" else -1 if name == "id" else 0
-        if categories is not None and categories.missing is not None:
-            value = categories.missing
-        out[name] = np.array([value], values.dtype)
+        metadata = schema.columns.get(name)
+        is_category = metadata is not None and metadata.categories is not None
+        value = np.nan if values.dtype.kind == "f" else -1 if name == "id" else 0
+        out[name] = np.array([unsaid(schema, name) if is_category else value], values.dtype)
     return out

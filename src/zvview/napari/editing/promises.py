@@ -1,4 +1,4 @@
-"""Names of points whose making is under way: given out at once, and kept when the session has made the points."""
+"""Names of points and lines whose making is under way: given out at once, and kept when the session has made them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from zvview.stream.editing import refs_of
 __all__ = ["Promises"]
 
 _FIRST: Final = -(1 << 62)
-"""Far below the names of new vertices (:data:`zvview.stream.editing.VERTEX`), which count down from -1."""
+"""Far below the names of new vertices (:data:`zvview.stream.editing.VERTEX`), which count down from -1, and ids."""
 
 
 class Promises:
     """Names that stand for those that a session will give.
 
-    The thread of the window gives them out; the one that makes the points keeps them, and asks for what they became.
+    The thread of the window gives them out; the one that makes what they name keeps them, and asks what they became.
     """
 
     def __init__(self) -> None:
@@ -33,11 +33,30 @@ class Promises:
         return self._next + count - np.arange(count)
 
     def keep(self, promised: NDArray[np.int64], names: NDArray[np.int64]) -> None:
-        """What was `promised` is called so from now on, (n,) each; 0 stands for none."""
+        """What was `promised` is called so from now on, (n,) each."""
         at = _FIRST - promised
         if (missing := int(at.max(initial=-1)) + 1 - len(self._names)) > 0:
-            self._names = np.concatenate((self._names, np.zeros(missing, np.int64)))
+            self._names = np.concatenate((self._names, np.full(missing, _FIRST)))
         self._names[at] = names
+
+    def names(self, given: NDArray[np.int64], what: str) -> NDArray[np.int64]:
+        """What `given` names, (n,), are called by now; those that were not promised as they are.
+
+        Raises
+        ------
+        MissingError
+            Such a thing was promised, and not made after all.
+        """
+        promised = np.flatnonzero(given <= _FIRST)
+        if not len(promised):
+            return given
+        at = _FIRST - given[promised]
+        names = np.append(self._names, _FIRST)[np.minimum(at, len(self._names))]
+        if (is_missing := names == _FIRST).any():
+            raise MissingError(what, int(at[is_missing][0]))
+        given = given.copy()
+        given[promised] = names
+        return given
 
     def refs(self, vertices: NDArray[np.int64], chunks: NDArray[np.int64]) -> VertexRefs:
         """Vertices named in one number each as chunk and row (:func:`zvview.stream.editing.refs_of`).
@@ -47,12 +66,4 @@ class Promises:
         MissingError
             One of them was not made after all.
         """
-        promised = np.flatnonzero(vertices <= _FIRST)
-        if len(promised):
-            at = _FIRST - vertices[promised]
-            names = np.append(self._names, 0)[np.minimum(at, len(self._names))]
-            if not names.all():
-                raise MissingError("new point", int(at[names == 0][0]))
-            vertices = vertices.copy()
-            vertices[promised] = names
-        return refs_of(vertices, chunks)
+        return refs_of(self.names(vertices, "new point"), chunks)

@@ -20,7 +20,7 @@ from zvview.store.editing.edits import VertexRefs
 from zvview.store.editing.schema import Schema
 from zvview.store.editing.session import EditSession
 
-__all__ = ["Change", "Known", "PointTool"]
+__all__ = ["Change", "Known", "PointTool", "unsaid"]
 
 Change: TypeAlias = Callable[[EditSession], object]
 """Does something to a session, on the thread on which changes take turns."""
@@ -160,9 +160,13 @@ class PointTool:
         known, schema, promises = self.known, self._schema, self._promises
         positions = np.array(layer.data[rows], np.float32)
         places = self._frame.to_store(positions)
+        _take_from_nearest(layer, known.positions, positions, schema)
         features = {name: np.array(layer.features[name].to_numpy()) for name in known.features}
         fresh = {name: values[rows] for name, values in features.items()}
         attributes = _attributes_of(fresh, schema)
+        for name in schema.must_be_given:
+            if name in attributes and (attributes[name] == unsaid(schema, name)).any():
+                del attributes[name]  # there is no other point: the session asks for it
         ids = fresh.get("id") if schema.has_objects and "id" not in schema.columns else None
         promised = promises.give(len(rows))
         self.known = replace(
@@ -189,6 +193,31 @@ class PointTool:
 def _all_or(rows: NDArray[np.int64], count: int) -> NDArray[np.int64] | slice:
     """Different rows of so many, or the slice that is all of them, which is ten times as fast to take."""
     return slice(count) if len(rows) == count else rows
+
+
+def _take_from_nearest(layer: Points, before: NDArray[np.float32], added: NDArray[np.float32], schema: Schema) -> None:
+    """Have the last points of a layer, which were added, take categories from the points before that are nearest.
+
+    Only where nobody said which (:func:`unsaid`): by selecting a point, or in the layer's feature defaults.
+    """
+    for name in schema.must_be_given:
+        if name not in layer.features or not len(before):
+            continue
+        codes = layer.features[name].to_numpy()
+        rows = len(before) + np.flatnonzero(codes[len(before) :] == unsaid(schema, name))
+        if len(rows):
+            nearest = [int(((before - place) ** 2).sum(axis=1).argmin()) for place in added[rows - len(before)]]
+            layer.features.loc[rows, name] = codes[nearest]
+
+
+def unsaid(schema: Schema, name: str) -> int:
+    """The code that stands for a category that nobody said: that of "missing", else one that no label has."""
+    metadata = schema.columns[name]
+    assert metadata.categories is not None
+    if metadata.categories.missing is not None:
+        return metadata.categories.missing
+    limits = np.iinfo(metadata.dtype)
+    return int(limits.min if limits.min < 0 else limits.max)
 
 
 def _attributes_of(features: Mapping[str, NDArray[Any]], schema: Schema) -> dict[str, NDArray[Any]]:

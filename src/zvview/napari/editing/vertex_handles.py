@@ -88,15 +88,19 @@ class VertexHandles(HandleTool):
         self.load()
 
     def add(self, position: NDArray[np.float64], selected: NDArray[np.int64]) -> None:
-        """A new node on the selected one, else on the one that is nearest; of a mesh a corner for faces to come."""
+        """A new node on the selected one, else on the one that is nearest; of a mesh a corner for faces to come.
+
+        Categories that cannot be left open are those of that one.
+        """
         if not len(self.positions):
             raise InvalidInputError("choose an object first: click on it")
         nearest = int(((self.positions - position) ** 2).sum(axis=1).argmin())
         beside = int(selected[0]) if len(selected) == 1 else nearest
+        values = {name: self.attributes[name][[beside]] for name in self.session.schema.must_be_given}
         if self.session.schema.kind == names.MESH:
-            self.session.add(position[None], None, self.object_ids[[beside]])
+            self.session.add(position[None], values, self.object_ids[[beside]])
         else:
-            self.session.add_branch(take_refs(self.refs, np.array([beside])), position[None])
+            self.session.add_branch(take_refs(self.refs, np.array([beside])), position[None], values)
         self.load()
 
     def set_values(self, name: str, rows: NDArray[np.int64], values: Any) -> None:
