@@ -52,6 +52,18 @@ def test_an_export_that_is_hosted_gets_a_link(export: str, tmp_path: Path) -> No
     assert "CORS" in found.stderr
 
 
+def test_images_lie_below_if_they_have_an_address(export: str, tmp_path: Path) -> None:
+    images = ["--image", "https://h.org/em.zarr", "--image", "precomputed://gs://b/em"]
+    found = run(export, "--url", "https://h.org/e", *images)
+    assert found.exit_code == 0, found.stderr
+    state = parse_link(found.stdout.strip())
+    assert isinstance(state, dict)
+    assert [layer["name"] for layer in state["layers"]] == ["image", "image 2", "l0"]
+    assert state["layers"][0]["source"] == "https://h.org/em.zarr/|zarr:"
+    refused = run(export, "--url", "https://h.org/e", "--image", str(tmp_path))
+    assert refused.exit_code == 2 and refused.stdout == "" and "expected an address" in refused.stderr
+
+
 def test_what_others_cannot_reach_gets_none(export: str) -> None:
     for places, reason in [
         ([export], "no address"),

@@ -82,7 +82,7 @@ def test_a_client_elsewhere_is_let_in_if_asked(places: list[str]) -> None:
     [
         (["nowhere.zarrvectors"], "nowhere"),
         (["--allow-origin", "example.org"], "example.org"),
-        (["--image", "volume.zarr"], "expected an address"),
+        (["--image", "volume.zarr"], "or an address"),
     ],
 )
 def test_what_cannot_be_served_is_told(places: list[str], arguments: list[str], word: str) -> None:

@@ -33,7 +33,7 @@ def export(
         str | None, typer.Option(help="Where OUT is going to be on the web, for the sources in state.json.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=0, help="Processes that share the work; default one for each core.")
+        int | None, typer.Option(min=0, help="Threads (2) or processes that share the work; default one for each core.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

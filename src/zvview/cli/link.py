@@ -36,6 +36,9 @@ def link(
         Path | None, typer.Option(help="File to write the state to; hosted, it makes a short link.", metavar="OUT")
     ] = None,
     at: Annotated[str | None, typer.Option(help="Coordinates of the middle of the picture, such as 10,20,30.")] = None,
+    image: Annotated[
+        list[str] | None, typer.Option(help="Address of a volume of voxels to show below; may be given again.")
+    ] = None,
 ) -> None:
     """Print a link that others can open, or the reasons why they cannot.
 
@@ -47,14 +50,14 @@ def link(
     with plain_errors():
         position = None if at is None else parse_numbers(at, "--at")
         if _are_stores(places):
-            _serve(places, position, state_json)
+            _serve(places, position, state_json, image or ())
             return
         states = []
         for place in places:
             is_address = place.startswith(("http://", "https://")) and "#!" not in place
             base = url or (place.removesuffix("/state.json") if is_address else None)
             states.append(read_state(place) if base is None else hosted_at(read_state(place), base))
-        state = _at(_joined(states), position)
+        state = _at(_with_images(_joined(states), image or ()), position)
         _write(state, state_json)
         if not _tell_link(state, prefix):
             raise typer.Exit(FAILURE)
@@ -85,6 +88,14 @@ def _joined(states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """One state: the view of the first, the layers of all."""
     layers = [layer for state in states for layer in state.get("layers", [])]
     return {**states[0], "layers": layers}
+
+
+def _with_images(state: Mapping[str, Any], addresses: Sequence[str]) -> dict[str, Any]:
+    """A state with images below its layers."""
+    from zvview.neuroglancer.images import Image, image_layer
+
+    images = [image_layer(Image(a, f"image {n}" if n > 1 else "image")) for n, a in enumerate(addresses, 1)]
+    return {**state, "layers": [*images, *state.get("layers", [])]}
 
 
 def _at(state: Mapping[str, Any], position: Sequence[float] | None) -> dict[str, Any]:
@@ -128,7 +139,9 @@ def _warn(told: Console, texts: Sequence[str]) -> None:
         told.print(f"[yellow]note:[/] {escape(text)}", soft_wrap=True)
 
 
-def _serve(places: Sequence[str], position: Sequence[float] | None, state_json: Path | None) -> None:
+def _serve(
+    places: Sequence[str], position: Sequence[float] | None, state_json: Path | None, images: Sequence[str]
+) -> None:
     """Serve stores until Ctrl+C, by a link for this machine only."""
     check_neuroglancer()
     from zvview.neuroglancer.links.shareable import reasons_not_public
@@ -144,4 +157,4 @@ def _serve(places: Sequence[str], position: Sequence[float] | None, state_json: 
         typer.echo(shown.url)
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl+C does
-    serve(*places, on_ready=tell)
+    serve(*places, images=images, on_ready=tell)

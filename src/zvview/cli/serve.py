@@ -25,7 +25,8 @@ def serve_places(
         typer.Argument(help="Folders, zips, or http, s3 or gs addresses of stores or collections.", metavar="PLACE..."),
     ],
     image: Annotated[
-        list[str] | None, typer.Option(help="Address of a volume of voxels to show below; may be given again.")
+        list[str] | None,
+        typer.Option(help="Folder or address of a volume of voxels to show below; may be given again."),
     ] = None,
     port: Annotated[int, typer.Option(help="Port on this machine; by default any that is free.", min=0, max=65535)] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Whether to open the client.")] = True,

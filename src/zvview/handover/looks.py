@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
 from napari.layers import Layer
+from numpy.typing import NDArray
 
 from zvview.napari.camera import LayerPlacement, ViewerState
+from zvview.napari.looks import look_of
 from zvview.neuroglancer.layers import Look
 from zvview.stream import Filter
+from zvview.style import Colouring
 
 __all__ = ["find_look"]
+
+_LEAST_SHOWN: Final = 1e-6  # of what tells whether a point is shown: 0 hides it
 
 
 def find_look(layer: Layer, state: ViewerState, placement: LayerPlacement) -> tuple[Look, tuple[str, ...]]:
@@ -25,18 +31,30 @@ def find_look(layer: Layer, state: ViewerState, placement: LayerPlacement) -> tu
     placement : LayerPlacement
     """
     stream: Any = layer.stream
-    asked: Filter = stream.filter
-    notes = []
-    if asked.names_objects:
-        notes.append(f"{layer.name}: Neuroglancer shows all objects and groups, not only those that are chosen here")
+    own = look_of(layer)
+    chosen = getattr(layer, "own_colours", {}).get("face")
+    notes = [
+        f"{layer.name}: Neuroglancer shows all points with the same {what}, not by {name!r}"
+        for what, name in (("size", own.size_by), ("symbol", own.symbol_by), ("border", own.border_colour_by))
+        if name is not None
+    ]
+    filter: Filter = stream.filter
+    if own.shown_by is not None:
+        lo, hi = filter.ranges.get(own.shown_by, (-np.inf, np.inf))
+        filter = replace(filter, ranges={**filter.ranges, own.shown_by: (max(lo, _LEAST_SHOWN), hi)})
     look = Look(
-        by=stream.colouring,
+        by=stream.colouring if chosen is None else _plain(chosen),
         size=_size_px(layer, state, placement),
         opacity=float(layer.opacity),
         is_visible=bool(layer.visible),
-        filter=Filter(ranges=asked.ranges, categories=asked.categories),
+        filter=filter,
     )
     return look, tuple(notes)
+
+
+def _plain(colour: NDArray[np.float32]) -> Colouring:
+    red, green, blue, alpha = map(float, colour)
+    return Colouring(colour=(red, green, blue, alpha))
 
 
 def _size_px(layer: Any, state: ViewerState, placement: LayerPlacement) -> float | None:

@@ -17,7 +17,7 @@ from zvview.napari.frame import Frame
 from zvview.neuroglancer.encoding.space import Space
 from zvview.neuroglancer.links.poses import Pose
 
-__all__ = ["CameraWish", "find_camera", "find_pose"]
+__all__ = ["CameraWish", "find_camera", "find_pose", "to_store"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +60,7 @@ def find_pose(state: ViewerState, placement: LayerPlacement, frame: Frame, space
     """
     world = state.point.copy()
     world[list(state.displayed)] = state.centre
-    position = _to_store(world, placement, frame)
+    position = to_store(world, placement, frame)
     columns = [_dimension_of(axis - placement.first_axis, frame, space) for axis in reversed(state.displayed)]
     others = [n for n in _others(frame, space) if n not in columns]
     shown = list(dict.fromkeys(columns + others))[: min(3, space.rank)]
@@ -99,7 +99,7 @@ def find_camera(pose: Pose, state: ViewerState, placement: LayerPlacement, frame
     """
     world = state.point.copy()
     world[list(state.displayed)] = state.centre
-    position = _to_store(world, placement, frame)
+    position = to_store(world, placement, frame)
     for axis, name in enumerate(space.names[: space.ndim]):
         if name in pose.position:
             position[axis] = pose.position[name] * _ratio(pose, space, name)
@@ -124,7 +124,7 @@ def find_camera(pose: Pose, state: ViewerState, placement: LayerPlacement, frame
     return CameraWish(flat, world, None if pose.units_per_px is None else size / pose.units_per_px)
 
 
-def _to_store(world: NDArray[np.float64], placement: LayerPlacement, frame: Frame) -> NDArray[np.float64]:
+def to_store(world: NDArray[np.float64], placement: LayerPlacement, frame: Frame) -> NDArray[np.float64]:
     """Coordinates of the store, (D,), of a place in the world, (V,)."""
     own = world[placement.first_axis :] - placement.offset
     return frame.to_store(np.linalg.lstsq(placement.matrix, own, rcond=None)[0])

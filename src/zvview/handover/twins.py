@@ -16,12 +16,14 @@ from napari.utils.notifications import show_error, show_info, show_warning
 from zvview.cancel import CancelToken
 from zvview.errors import InvalidInputError, ZvviewError
 from zvview.handover.drawings import add_drawing
+from zvview.handover.images import find_images
 from zvview.handover.looks import find_look
 from zvview.handover.poses import CameraWish, find_camera, find_pose
 from zvview.napari.camera import read_placement, read_viewer
 from zvview.napari.dock.background import Background
 from zvview.napari.private.closing import on_closed
 from zvview.neuroglancer.encoding.space import space_of
+from zvview.neuroglancer.images import Image
 from zvview.neuroglancer.layers import Look
 from zvview.neuroglancer.links.poses import Pose
 from zvview.neuroglancer.viewing import View
@@ -37,6 +39,7 @@ class _Wish:
     stores: tuple[Store, ...]
     looks: Mapping[int, Look]
     pose: Mapping[str, Any]
+    images: tuple[Image, ...] = ()
 
 
 class Twin:
@@ -46,6 +49,13 @@ class Twin:
     ----------
     viewer : napari.Viewer
         Held weakly; the client is closed with its window.
+
+    Attributes
+    ----------
+    view : View or None
+        The client, once it was opened.
+    notes : tuple of str
+        What of the window was left out when it was opened last, in plain words.
     """
 
     def __init__(self, viewer: Any) -> None:
@@ -55,6 +65,7 @@ class Twin:
         self._is_browser_wanted = True
         self._canvas_size: tuple[float, float] | None = None
         self.view: View | None = None
+        self.notes: tuple[str, ...] = ()
 
     def open(self, *, browser: bool = True) -> None:
         """Show in the client what the window shows; it is opened in the browser when its stores are ready.
@@ -65,7 +76,7 @@ class Twin:
             No layer shows a store.
         """
         wish, notes = self._find_wish()
-        self._is_browser_wanted = browser
+        self._is_browser_wanted, self.notes = browser, tuple(notes)
         for note in notes:
             show_warning(note)
         kept = self.view if wish.stores == self._stores else None
@@ -133,7 +144,8 @@ class Twin:
             looks[id(found.stream.store)], told = find_look(found, state, read_placement(found, viewer))
             notes += told
         stores = tuple({id(f.stream.store): f.stream.store for f in streaming_layers(viewer)}.values())
-        return _Wish(stores, looks, pose.to_state()), notes
+        images, told = find_images(viewer, placement, layer.stream.frame, space_of(layer.stream.store.axes))
+        return _Wish(stores, looks, pose.to_state(), images), [*notes, *told]
 
     def _opened(self, answer: tuple[View, tuple[Store, ...]] | ZvviewError) -> None:
         if isinstance(answer, ZvviewError):
@@ -188,7 +200,7 @@ def _show(kept: View | None, wish: _Wish, cancel: CancelToken) -> tuple[View, tu
     view = kept or View(wish.stores)
     try:
         cancel.raise_if_cancelled()
-        view.show(lambda exhibit: wish.looks.get(id(exhibit.store)), wish.pose)
+        view.show(lambda exhibit: wish.looks.get(id(exhibit.store)), wish.pose, wish.images)
     except BaseException:
         if kept is None:
             view.close()

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zvview.neuroglancer.choices import Choice
 from zvview.neuroglancer.encoding.annotations import Property
 from zvview.neuroglancer.encoding.space import ModelFrame, Space
 from zvview.neuroglancer.shaders import skeleton_shader
 from zvview.neuroglancer.sources.contract import Source
 from zvview.neuroglancer.sources.frame import SourceFrame
 from zvview.neuroglancer.sources.segments import MOST_COLOURED, Segments
+from zvview.stream.filtering import Filter
 from zvview.style import Colouring
-from zvview.style.colourmaps import colour_ids
+from zvview.style.colourmaps import colour_codes, colour_ids
 
-__all__ = ["Models", "Skeletons", "hidden_sources", "segmentation_layer"]
+__all__ = ["Meshes", "Models", "Skeletons", "hidden_sources", "segmentation_layer", "shown_segments"]
 
 _SELECTED_PX: Final = 3.0  # of skeletons that are selected from among lines that are shown
 _NM: Final = 1e-9
@@ -55,6 +57,16 @@ class Skeletons(Models, Protocol):
         ...
 
 
+@runtime_checkable
+class Meshes(Models, Protocol):
+    """A source of meshes."""
+
+    @property
+    def equivalences(self) -> Sequence[Sequence[int]]:
+        """Segments that are parts of one object."""
+        ...
+
+
 def segmentation_layer(
     name: str,
     url: str,
@@ -64,6 +76,8 @@ def segmentation_layer(
     size: float | None = None,
     opacity: float = 1.0,
     is_visible: bool = True,
+    filter: Filter | None = None,
+    choice: Choice | None = None,
 ) -> dict[str, Any]:
     """A layer of models.
 
@@ -80,47 +94,68 @@ def segmentation_layer(
     opacity : float
         Of meshes.
     is_visible : bool
+    filter : Filter, optional
+        Of the attributes of vertices, at which skeletons are cut.
+    choice : Choice, optional
+        The objects to show, and the groups of all, where colours are by group.
 
     Raises
     ------
     MissingError
         Vertices carry nothing of what colours are wished by.
     """
-    shown = source.first_shown()
+    choice = choice or Choice()
+    shown = shown_segments(source, choice)
     layer: dict[str, Any] = {
         "type": "segmentation",
         "name": name,
         "source": _source_at(url, source.frame.space, source.model),
         "tab": "segments",
         "segments": [str(segment) for segment in np.sort(shown).tolist()],
-        "segmentColors": _colours_of(source, shown, by),
+        "segmentColors": _colours_of(source, shown, by, choice),
         "objectAlpha": opacity,
     }
     if isinstance(source, Skeletons):
         width = size or (1.0 if len(shown) else _SELECTED_PX)
         layer["skeletonRendering"] = {
-            "shader": skeleton_shader(by, source.by_attribute),
+            "shader": skeleton_shader(by, source.by_attribute, filter=filter),
             "mode2d": "lines",
             "lineWidth2d": max(2.0, width),
             "mode3d": "lines",
             "lineWidth3d": width,
         }
+    if isinstance(source, Meshes) and source.equivalences:
+        layer["equivalences"] = [[str(segment) for segment in joined] for joined in source.equivalences]
     return layer if is_visible else {**layer, "visible": False}
 
 
-def hidden_sources(sources: Mapping[str, Source]) -> set[str]:
+def shown_segments(source: Models, choice: Choice) -> NDArray[np.uint64]:
+    """The segments of a choice; without one those that a source begins with."""
+    if choice.objects is None or source.segments is None:
+        return np.empty(0, np.uint64) if choice.groups is not None else source.first_shown()
+    return source.segments.of_objects(choice.objects[source.segments.has(choice.objects)])
+
+
+def hidden_sources(sources: Mapping[str, Source], choice: Choice | None = None) -> set[str]:
     """Those of a store, by name, whose layers are not visible at first.
 
-    Nodes of networks; and their edges, where all objects are shown as skeletons, which have values for each vertex.
+    Nodes of networks; and their edges, where all objects are shown as skeletons, which have values for each vertex; and
+    lines, where those that are chosen are shown so.
     """
     skeletons = sources.get("skeletons")
-    if "nodes" not in sources or not isinstance(skeletons, Models):
+    if not isinstance(skeletons, Models):
         return set()
+    if choice is not None and choice.objects is not None:
+        return {"lines", "edges", "nodes"}
+    if "nodes" not in sources:
+        return set()
+    if choice is not None and choice.groups is not None:
+        return {"nodes"}
     is_whole = skeletons.segments is None or len(skeletons.first_shown()) == len(skeletons.segments.ids)
     return {"nodes", "edges"} if is_whole else {"nodes"}
 
 
-def _colours_of(source: Models, shown: NDArray[np.uint64], by: Colouring) -> dict[str, str]:
+def _colours_of(source: Models, shown: NDArray[np.uint64], by: Colouring, choice: Choice) -> dict[str, str]:
     """Colours of segments: those that objects have in every other view, or one for all."""
     if source.segments is None:
         segments, objects = shown, np.zeros(len(shown), np.int64)
@@ -132,6 +167,9 @@ def _colours_of(source: Models, shown: NDArray[np.uint64], by: Colouring) -> dic
         colours = np.broadcast_to(np.asarray(by.colour, np.float32), (len(objects), 4))
     elif source.segments is None:
         colours = colour_ids(np.full(len(objects), -1))
+    elif by.mode == "group":
+        groups = np.full(len(objects), -1) if choice.membership is None else choice.membership.groups_of(objects)
+        colours = colour_codes(groups)
     else:
         colours = colour_ids(objects)
     codes = np.rint(colours[:, :3] * 255).astype(int).tolist()

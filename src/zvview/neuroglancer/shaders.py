@@ -6,7 +6,7 @@ Documentation: "Annotation rendering" and "Skeleton rendering" of Neuroglancer, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -21,6 +21,7 @@ from zvview.style.colourmaps import MISSING_COLOUR, colour_codes, map_colours
 __all__ = ["annotation_shader", "skeleton_shader"]
 
 _MISSING_LABEL: Final = "no value"
+_GROUP: Final = "group"
 _STOPS: Final = 16  # of a colour map; the client interpolates between them
 _SIZES: Final[Mapping[str, str]] = {
     "point": "  setPointMarkerSize(size);\n  setPointMarkerBorderWidth(0.0);\n",
@@ -53,14 +54,15 @@ def annotation_shader(
     size : float, optional
         Diameter or width in pixels at the beginning; a slider changes it.
     filter : Filter, optional
-        Of attributes: what does not pass is not drawn. Objects and groups are not looked at.
+        Of attributes and groups: what does not pass is not drawn. Objects are not looked at, groups where there is a
+        property ``"group"``, which tells the first of each object.
 
     Raises
     ------
     MissingError
         There is no such property, channel or colour map.
     """
-    discards = "" if filter is None else _discards(filter, properties)
+    discards = "" if filter is None else _discards(filter, properties, lambda prop: f"prop_{prop.id}()")
     start = _DEFAULT_SIZES.get(kind, 1.0) if size is None else size
     controls = [f"#uicontrol float size slider(min=0, max={max(20.0, 2 * start):g}, default={start:g})"]
     functions: list[str] = []
@@ -76,7 +78,9 @@ def annotation_shader(
     return "\n".join([*controls, *functions, f"void main() {{\n{discards}{body}  setColor({colour});\n}}", ""])
 
 
-def skeleton_shader(by: Colouring, properties: Mapping[str, Sequence[Property]]) -> str:
+def skeleton_shader(
+    by: Colouring, properties: Mapping[str, Sequence[Property]], *, filter: Filter | None = None
+) -> str:
     """The shader of a layer of skeletons.
 
     Objects have the colours of their segments, and so has what vertices do not tell: groups, directions of networks.
@@ -87,48 +91,61 @@ def skeleton_shader(by: Colouring, properties: Mapping[str, Sequence[Property]])
         What vertices are coloured by.
     properties : mapping of str to sequence of Property
         Those of each attribute, called as in shaders.
+    filter : Filter, optional
+        Of attributes: where what lies between two vertices does not pass, nothing is drawn.
 
     Raises
     ------
     MissingError
         There is no such attribute, channel or colour map.
     """
+    discards = "" if filter is None else _discards(filter, properties, lambda prop: prop.id)
+    begin = f"void main() {{\n{discards}"
     if by.mode == "direction" and by.mode in properties:
-        return f"void main() {{\n  emitRGB({properties[by.mode][0].id});\n}}\n"
+        return f"{begin}  emitRGB({properties[by.mode][0].id});\n}}\n"
     if by.mode not in ("attribute", "category", "rgba"):
-        return "void main() {\n  emitDefault();\n}\n"
+        return f"{begin}  emitDefault();\n}}\n"
     prop = _choose(properties, by.name or "", by.channel)
     if prop.type in ("rgb", "rgba"):  # edges have no alpha of their own
-        return f"void main() {{\n  emitRGB(vec3({prop.id}));\n}}\n"
+        return f"{begin}  emitRGB(vec3({prop.id}));\n}}\n"
     if by.mode == "category" or (prop.labels and by.mode != "attribute"):
-        return f"{_palette(prop)}\nvoid main() {{\n  emitRGB(vec3(category(int(round({prop.id})))));\n}}\n"
+        return f"{_palette(prop)}\n{begin}  emitRGB(vec3(category(int(round({prop.id})))));\n}}\n"
     low, high = by.limits if by.limits and by.limits[0] < by.limits[1] else (0.0, 1.0)
     span = f"min={low:.9g}, max={high:.9g}"
     lines = [
         f"#uicontrol float lowest slider({span}, default={low:.9g})",
         f"#uicontrol float highest slider({span}, default={high:.9g})",
         _colourmap(by.colourmap),
-        "void main() {",
-        f"  emitRGB(vec3(colourmap({prop.id}, ({prop.id} - lowest) / max(highest - lowest, 1e-30))));",
+        f"{begin}  emitRGB(vec3(colourmap({prop.id}, ({prop.id} - lowest) / max(highest - lowest, 1e-30))));",
         "}",
         "",
     ]
     return "\n".join(lines)
 
 
-def _discards(filter: Filter, properties: Mapping[str, Sequence[Property]]) -> str:
+def _discards(filter: Filter, properties: Mapping[str, Sequence[Property]], value_of: Callable[[Property], str]) -> str:
     """Statements that leave out what does not pass: not-a-number is within no range."""
     lines = []
     for name, (lo, hi) in filter.ranges.items():
         for channel in range(max(len(properties.get(name, ())), 1)):
-            value = f"float(prop_{_choose(properties, name, channel).id}())"
+            value = f"float({value_of(_choose(properties, name, channel))})"
             lines.append(f"  if (!({value} >= {_float(lo)} && {value} <= {_float(hi)})) discard;")
     for name, wanted in filter.categories.items():
         prop = _choose(properties, name, 0)
-        value, labels = f"int(prop_{prop.id}())", prop.labels or {}
+        labels = prop.labels or {}
         codes = [code for code, label in labels.items() if (None if label == _MISSING_LABEL else label) in wanted]
-        lines.append(f"  if (!({' || '.join(f'{value} == {code}' for code in codes) or 'false'})) discard;")
+        lines.append(_discard_others(value_of(prop), codes))
+    if filter.groups is not None:
+        prop = _choose(properties, _GROUP, 0)
+        numbers = {label: code for code, label in (prop.labels or {}).items()}
+        codes = [group if isinstance(group, int) else numbers.get(group, -1) for group in filter.groups]
+        lines.append(_discard_others(value_of(prop), codes))
     return "".join(f"{line}\n" for line in lines)
+
+
+def _discard_others(value: str, codes: Sequence[int]) -> str:
+    is_wanted = " || ".join(f"int(round(float({value}))) == {code}" for code in codes) or "false"
+    return f"  if (!({is_wanted})) discard;"
 
 
 def _choose(properties: Mapping[str, Sequence[Property]], name: str, channel: int) -> Property:

@@ -7,16 +7,19 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 import zvview
 from zvview.errors import InvalidInputError, UnsupportedError
+from zvview.neuroglancer.images import Image, image_layer, local_folder
 from zvview.neuroglancer.layers import Look, drawing_layer
 from zvview.neuroglancer.links.drawn import Drawn, read_drawn
-from zvview.neuroglancer.links.states import Exhibit, first_state, image_layer, layers_of
+from zvview.neuroglancer.links.states import Exhibit, first_state, layers_of
 from zvview.neuroglancer.links.urls import make_link, origin_of
+from zvview.neuroglancer.serving.folders import ServedFolder
 from zvview.neuroglancer.serving.mounting import Mounted, mount
 from zvview.neuroglancer.serving.published import Published
 from zvview.neuroglancer.sources.opening import open_sources
@@ -24,6 +27,7 @@ from zvview.store.store import Store
 
 __all__ = ["View", "serve", "view"]
 
+_IMAGES = "~image"  # no store has a name like this
 _NAP_S = 0.5  # an interruption is noticed between two of them, also on Windows
 _log = logging.getLogger(__name__)
 
@@ -40,18 +44,31 @@ class View:
     """
 
     def __init__(
-        self, places: Sequence[Any], *, images: Sequence[str] = (), port: int = 0, allow_origin: str | None = None
+        self,
+        places: Sequence[Any],
+        *,
+        images: Sequence[str | Image] = (),
+        port: int = 0,
+        allow_origin: str | None = None,
     ) -> None:
         from neuroglancer import Viewer  # late: an extra, which nothing else here needs
 
         self._opened: list[Any] = []
         self._mounted: Mounted | None = None
         self._refused: list[str] = []
+        self._left_out: list[str] = []
+        self._folders: dict[str, str] = {}
         origin = None if allow_origin is None else origin_of(allow_origin)
         try:
-            below = [image_layer(address, f"image {n}" if n > 1 else "image") for n, address in enumerate(images, 1)]
+            named = [
+                given if isinstance(given, Image) else Image(given, f"image {n}" if n > 1 else "image")
+                for n, given in enumerate(images, 1)
+            ]
+            for image in named:
+                local_folder(image.address)  # before anything is opened
             stores = self._open(places)
             mounted = self._mounted = mount(origin, port=port)
+            below = [self._image_layer(image) for image in named]
             self._shown = self._publish(mounted, stores)
             self.viewer = Viewer()
             self.viewer.set_state(first_state(self._shown, below))
@@ -67,9 +84,12 @@ class View:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is left out or not exact, in plain words."""
-        return (*self._refused, *dict.fromkeys(note for shown in self._shown for note in shown.notes))
+        told = (note for shown in self._shown for note in shown.notes)
+        return (*self._refused, *dict.fromkeys((*self._left_out, *told)))
 
-    def show(self, look_of: Callable[[Exhibit], Look | None], pose: Mapping[str, Any]) -> None:
+    def show(
+        self, look_of: Callable[[Exhibit], Look | None], pose: Mapping[str, Any], images: Sequence[Image] = ()
+    ) -> None:
         """Show the stores anew.
 
         Parameters
@@ -78,12 +98,19 @@ class View:
             Gives how each store is to look, or None for how it begins.
         pose : mapping
             What of the state is to be another one, such as :meth:`Pose.to_state` tells it.
+        images : sequence of Image
+            Shown below; those that were shown before and have other names stay.
         """
-        layers = [layer for shown in self._shown for layer in layers_of(shown, look_of(shown))]
+        below = [self._image_layer(image) for image in images]
+        dressed = [layers_of(shown, look_of(shown)) for shown in self._shown]
+        self._left_out = [note for found in dressed for note in found.notes]
+        layers = [layer for found in dressed for layer in found.layers]
         names = {layer["name"] for layer in layers}
         before = self.state()
+        names |= {f"{shown.name} objects" for shown in self._shown}  # of a choice before this one
+        names |= {layer["name"] for layer in below}
         others = [layer for layer in before.get("layers", []) if layer.get("name") not in names]
-        self.viewer.set_state({**before, **pose, "layers": [*others, *layers]})
+        self.viewer.set_state({**before, **pose, "layers": [*below, *others, *layers]})
 
     def let_draw(self, name: str = "drawn") -> None:
         """Add an empty layer to draw in: ctrl + click in the client, with one of the tools of its panel."""
@@ -149,6 +176,16 @@ class View:
             raise InvalidInputError("no stores to show")
         return found
 
+    def _image_layer(self, image: Image) -> dict[str, Any]:
+        """The layer of an image, whose folder is served where it lies on this machine."""
+        folder = local_folder(image.address)
+        if folder is None:
+            return image_layer(image)
+        assert self._mounted is not None
+        name = self._folders.setdefault(folder, f"{_IMAGES}{len(self._folders) + 1}")
+        self._mounted.door.published.setdefault(name, ServedFolder(folder))
+        return image_layer(replace(image, address=f"{self._mounted.url}/{name}/|zarr:"))
+
     def _publish(self, mounted: Mounted, stores: Mapping[str, Store]) -> list[Exhibit]:
         """Let all stores be read that can be shown.
 
@@ -171,15 +208,16 @@ class View:
         return shown
 
 
-def view(*places: Any, images: Sequence[str] = (), port: int = 0, allow_origin: str | None = None) -> View:
+def view(*places: Any, images: Sequence[str | Image] = (), port: int = 0, allow_origin: str | None = None) -> View:
     """Show stores in Neuroglancer's client, straight from their chunks.
 
     Parameters
     ----------
     *places : str, path, Store or Collection
         What :func:`zvview.open` takes, or gives.
-    images : sequence of str
-        Addresses of volumes of voxels that are shown below: Zarr, OME-Zarr, N5 or precomputed.
+    images : sequence of str or Image
+        Volumes of voxels that are shown below: addresses of Zarr, OME-Zarr, N5 or precomputed ones, or folders of Zarr
+        arrays or OME-Zarrs on this machine, which are served, read only, as the stores are.
     port : int
         Of this machine; 0 for any that is free.
     allow_origin : str, optional
@@ -203,7 +241,7 @@ def view(*places: Any, images: Sequence[str] = (), port: int = 0, allow_origin: 
 
 def serve(
     *places: Any,
-    images: Sequence[str] = (),
+    images: Sequence[str | Image] = (),
     port: int = 0,
     allow_origin: str | None = None,
     on_ready: Callable[[View], object] | None = None,

@@ -29,7 +29,7 @@ def test_a_store_is_shown_where_it_lies(page: Page, tmp_path: Path, name: str) -
         assert picture.share_stray(at) <= case.most_stray
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.zip") if "mesh" not in path.stem))
+@pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.zip")))
 def test_every_golden_store_opens(page: Page, name: str) -> None:
     with view(GOLDEN / f"{name}.zip") as shown:
         page.show(shown.viewer)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import struct
 from pathlib import Path
@@ -20,6 +21,7 @@ from zvview.neuroglancer.encoding.annotations import (
     annotation_info,
     encode_by_id,
     encode_list,
+    encode_lists,
     encode_records,
 )
 
@@ -119,6 +121,12 @@ def test_lists_and_the_index_by_id_are_read_back_by_the_letter_of_the_specificat
             k: c[row].tolist() for k, c in columns.items()
         }
 
+    bounds = np.sort([0, *(random.randrange(len(rows) + 1) for _ in range(3)), len(rows)])
+    taken, names = records.take(rows), rows.astype(np.uint64)
+    lists = encode_lists(taken, names, bounds)
+    for place, (start, end) in enumerate(itertools.pairwise(bounds.tolist())):
+        assert lists.content(place) == encode_list(taken.take(np.arange(start, end)), names[start:end])
+
     related = []
     for _ in schema.relationships:
         sizes = [random.randrange(4) for _ in range(count)]
@@ -211,6 +219,10 @@ def test_what_does_not_fit_is_refused() -> None:
             encode_records(lines, geometry, {})
     with pytest.raises(InvalidInputError):
         encode_list(encode_records(lines, (np.zeros((3, 2)), np.array([0, 3])), {}), np.zeros(2, np.uint64))
+    with pytest.raises(InvalidInputError):
+        encode_lists(
+            encode_records(lines, (np.zeros((3, 2)), np.array([0, 3])), {}), np.zeros(1, np.uint64), np.arange(3)
+        )
     with pytest.raises(InvalidInputError):
         annotation_info(lines, {"x": (1, "m")}, [0], [1], [])
 

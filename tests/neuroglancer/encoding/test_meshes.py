@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import struct
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -11,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.neuroglancer.mesh_reading import read
 from zvview.errors import InvalidInputError
 from zvview.neuroglancer.encoding.mesh_pieces import cut_pieces, merge_vertices, split_at
-from zvview.neuroglancer.encoding.meshes import EncodedMesh, encode_mesh, mesh_info
+from zvview.neuroglancer.encoding.meshes import encode_mesh, mesh_info
 
 Surface = tuple[NDArray[np.float64], NDArray[np.int64]]
 
@@ -35,39 +35,6 @@ def volume(surface: Surface) -> float:
 def area(vertices: NDArray[Any], faces: NDArray[Any]) -> float:
     a, b, c = vertices[faces].astype(float).transpose(1, 0, 2)
     return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
-
-
-def read(mesh: EncodedMesh, bits: int = 16) -> list[list[tuple[tuple[int, ...], Any, Any, Any]]]:
-    """For each level its pieces: node, vertices as stored, faces, and positions, by the letter of the specification."""
-    import DracoPy
-
-    data, at = mesh.manifest, 0
-
-    def take(count: int, code: str) -> Any:
-        nonlocal at
-        found = struct.unpack_from(f"<{count}{code}", data, at)
-        at += 4 * count
-        return np.array(found)
-
-    shape, origin = take(3, "f"), take(3, "f")
-    (count,) = take(1, "I")
-    scales, offsets, pieces = take(count, "f"), take(3 * count, "f").reshape(-1, 3), take(count, "I")
-    assert (scales > 0).all() and (np.diff(scales) >= 0).all() and not offsets.any()
-    out, start = [], 0
-    for lod in range(count):
-        nodes, sizes = take(3 * pieces[lod], "I").reshape(3, -1).T, take(pieces[lod], "I")
-        level = []
-        for node, size in zip(nodes, sizes.tolist(), strict=True):
-            decoded = DracoPy.decode(mesh.fragments[start : start + size])
-            (attribute,) = decoded.attributes
-            assert attribute["data_type"] == 5, "the client takes int32 and float32 only"
-            stored, faces = np.asarray(decoded.points).astype(np.int64), np.asarray(decoded.faces).astype(np.int64)
-            start += size
-            places = origin + shape * 2**lod * (node + stored / (2**bits - 1))
-            level.append((tuple(node.tolist()), stored, faces, places))
-        out.append(level)
-    assert at == len(data) and start == len(mesh.fragments)
-    return out
 
 
 def is_below(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
@@ -171,10 +138,14 @@ def test_flat_small_and_empty_surfaces_are_meshes() -> None:
             places = np.concatenate([p[3] for p in level])
             np.testing.assert_allclose(places.max(axis=0), np.array([1, 1, 5]) * scale, rtol=1e-4)
     point = np.zeros((3, 3)), np.array([[0, 1, 2]])
-    assert read(encode_mesh([point])) == [[]]
     none = np.empty((0, 3)), np.empty((0, 3), np.int64)
-    assert encode_mesh([]).fragments == encode_mesh([none]).fragments == b""
+    for nothing in ([], [none], [point]):
+        empty = encode_mesh(nothing)
+        assert empty.fragments == b"\0"
+        assert np.frombuffer(empty.manifest, "<u4")[6] == 1
+        assert np.frombuffer(empty.manifest, "<u4")[11:].tolist() == [1, 0, 0, 0, 0]  # one piece, of no bytes
     assert len(read(encode_mesh([torus(9), none]))) == 1
+    assert len(read(encode_mesh([torus(9), point]))) == 1
 
 
 def test_meshes_far_from_the_origin_keep_their_shape() -> None:

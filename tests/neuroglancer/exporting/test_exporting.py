@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from tests.neuroglancer.exporting.reading import content, contents_of, snapshot
 from zvview.cancel import CancelToken
 from zvview.errors import Cancelled, ConflictError, ExistsError, InvalidInputError, UnsupportedError
 from zvview.neuroglancer.exporting.exporting import export
-from zvview.neuroglancer.exporting.targets import Target, held
+from zvview.neuroglancer.exporting.targets import WITHIN, Target, held
 from zvview.neuroglancer.exporting.writing import write_unit
 from zvview.neuroglancer.serving.answers import Answers
 from zvview.neuroglancer.sources.opening import open_sources
@@ -51,6 +52,9 @@ def unpack(out: Path, folder: Path) -> Path:
     with zipfile.ZipFile(out) as archive:
         assert all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
         archive.extractall(folder)
+    for path in list((folder / WITHIN).iterdir()):
+        path.rename(folder / path.name)
+    (folder / WITHIN).rmdir()
     return folder
 
 
@@ -306,11 +310,14 @@ def test_a_process_that_is_killed_leaves_nothing_half(tmp_path: Path, place: Pat
     assert list((out / ".zvview-export").iterdir()) == [out / ".zvview-export" / "export.json"]
 
 
-def test_processes_write_the_same_bytes(tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("workers", [2, 3])
+def test_threads_and_processes_write_the_same_bytes(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
     monkeypatch.setattr("zvview.neuroglancer.exporting.runs._FEW", 0)
     for form in ("directory", "sharded"):
         out = tmp_path / form / "out"
-        export(place, out, format=form, workers=2)  # type: ignore[arg-type]
+        export(place, out, format=form, workers=workers)  # type: ignore[arg-type]
         (tmp_path / "fresh").exists() and (tmp_path / "fresh").rename(tmp_path / f"fresh_{form}")
         assert contents_of(out) == fresh(place, tmp_path, form)
 
@@ -322,7 +329,7 @@ from zvview.neuroglancer.exporting.exporting import export
 if __name__ == "__main__":
     runs._FEW = 0
     die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-    export(sys.argv[1], sys.argv[2], workers=2, progress=die)
+    export(sys.argv[1], sys.argv[2], workers=3, progress=die)
 """
 
 
@@ -345,7 +352,7 @@ def test_a_collection_has_a_folder_for_each_member(tmp_path: Path, place: Path) 
             new.create(name, kind="point_cloud", axes="xyz").write(zvview.Points(batch.positions[:50]))
     out = tmp_path / "out"
     done = export(together, out, url="https://example.org/data/")
-    assert {p.name for p in out.iterdir()} == {"cells", "CELLS_2", "con_", "state.json", ".zvview-export"}
+    assert {p.name for p in out.iterdir()} == {"cells", "CELLS_2", "con_", "index.html", "state.json", ".zvview-export"}
     state = json.loads((out / "state.json").read_bytes())
     urls = [layer["source"]["url"] for layer in state["layers"]]
     assert urls[0] == "https://example.org/data/cells/points/|neuroglancer-precomputed:" and len(set(urls)) == 3
@@ -356,7 +363,7 @@ def test_a_zip_names_its_sources_within(tmp_path: Path, place: Path) -> None:
     export(place, tmp_path / "out.zip", format="zip", url="https://example.org/out.zip")
     folder = unpack(tmp_path / "out.zip", tmp_path / "unpacked")
     (layer,) = json.loads((folder / "state.json").read_bytes())["layers"]
-    assert layer["source"]["url"] == "https://example.org/out.zip|zip:points/|neuroglancer-precomputed:"
+    assert layer["source"]["url"] == "https://example.org/out.zip|zip:sources/points/|neuroglancer-precomputed:"
 
 
 @pytest.mark.parametrize("form", ["directory", "zip"])
@@ -398,6 +405,33 @@ def test_it_can_be_cancelled_and_gone_on_with(tmp_path: Path, place: Path) -> No
     export(place, tmp_path / "out", progress=lambda *progress: told.append(progress))
     assert told[-1][0] == told[-1][1] and told[-1][2] == "points"
     assert [done for done, *_ in told] == sorted(done for done, *_ in told)
+    assert contents_of(tmp_path / "out") == fresh(place, tmp_path, "directory")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_two_threads_share_the_work_also_of_a_store_that_is_open(tmp_path: Path, place: Path, workers: int) -> None:
+    with zvview.open(place) as store, pytest.MonkeyPatch.context() as patch:
+        threads: set[int] = set()
+        both = threading.Barrier(2)
+
+        def written(*asked: Any) -> Any:
+            if workers and threading.get_ident() not in threads:
+                both.wait(20)  # neither goes on before the other has begun
+            threads.add(threading.get_ident())
+            return write_unit(*asked)
+
+        patch.setattr("zvview.neuroglancer.exporting.workers.write_unit", written)
+        export(store, tmp_path / "out", workers=workers)
+    assert len(threads) == max(workers, 1)
+    assert contents_of(tmp_path / "out") == fresh(place, tmp_path, "directory")
+
+
+def test_threads_can_be_cancelled(tmp_path: Path, place: Path) -> None:
+    token = CancelToken()
+    with pytest.raises(Cancelled):
+        export(place, tmp_path / "out", workers=2, cancel=token, progress=lambda *_: token.cancel())
+    assert not (tmp_path / "out" / "points" / "info").exists()
+    export(place, tmp_path / "out", workers=2)
     assert contents_of(tmp_path / "out") == fresh(place, tmp_path, "directory")
 
 

@@ -1,8 +1,9 @@
-"""Exports on a plain web server, in the stock client: the picture is that of the live server."""
+"""Exports on a plain web server, in the stock client: the picture is that of the live server, wherever they lie."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,28 @@ import neuroglancer
 import numpy as np
 import pytest
 from neuroglancer.static_file_server import StaticFileServer
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
 
 import zvview
-from tests.neuroglancer.browser.cases import CASES
+from tests.neuroglancer.browser.cases import CASES, Case
 from tests.neuroglancer.browser.pages import Page, start_chromium
 from zvview.neuroglancer.exporting.exporting import export
+from zvview.neuroglancer.links.reading import hosted_at, read_state
+from zvview.neuroglancer.links.urls import parse_link
 from zvview.style import choose_colouring, colour_vertices, with_limits
+
+FORMATS = ("directory", "sharded", "zip")
+KINDS = (
+    "points_3d",
+    "points_far",
+    "lines_streamlines",
+    "lines_polylines_2d",
+    "lines_single",
+    "networks_graph",
+    "networks_skeleton",
+    "networks_many",
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +52,25 @@ def hosted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, server.url
 
 
-@pytest.mark.parametrize("form", ["directory", "sharded", "zip"])
-@pytest.mark.parametrize("name", ["points_3d", "points_far"])
+def check(page: Page, state: Any, case: Case, place: Path, name: str) -> None:
+    """See that a state shows a store where it lies, in the colours of napari's layers."""
+    viewer = neuroglancer.Viewer()
+    viewer.set_state(state)
+    page.show(viewer, **case.state)
+    picture = page.look(viewer, name)
+    with zvview.open(place) as store:
+        assert isinstance(store, zvview.Store)
+        batch: Any = store.level(0).read()
+        by = with_limits(store, choose_colouring(store.kind, store.attributes))
+        colours = np.rint(colour_vertices(batch, by)[:, :3] * 255)
+        at, rows = picture.find(batch.positions, [axis.name for axis in store.axes])
+    assert len(rows) > 0
+    assert picture.share_found(at, colours[rows]) >= case.least_found
+    assert picture.share_stray(at) <= case.most_stray
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("name", KINDS)
 def test_an_export_is_shown_where_the_store_lies(
     page: Page, hosted: tuple[Path, str], tmp_path: Path, name: str, form: Any
 ) -> None:
@@ -49,15 +83,42 @@ def test_an_export_is_shown_where_the_store_lies(
             state = json.loads(archive.read("state.json"))
     else:
         state = json.loads((folder / out / "state.json").read_bytes())
-    viewer = neuroglancer.Viewer()
-    viewer.set_state(state)
-    page.show(viewer)
-    picture = page.look(viewer, f"export_{out}")
-    with zvview.open(place) as store:
-        batch: Any = store.level(0).read()  # type: ignore[union-attr]
-        by = with_limits(store, choose_colouring(store.kind, store.attributes))  # type: ignore[arg-type, union-attr]
-        colours = np.rint(colour_vertices(batch, by)[:, :3] * 255)
-        at, rows = picture.find(batch.positions, [axis.name for axis in store.axes])  # type: ignore[union-attr]
-    assert len(rows) > 0
-    assert picture.share_found(at, colours[rows]) >= 0.9
-    assert picture.share_stray(at) <= 0.01
+    check(page, state, CASES[name], place, f"export_{out}")
+
+
+def moved(hosted: tuple[Path, str], tmp_path: Path, name: str) -> tuple[Path, Path, str]:
+    """A store, its export at another path than it was made at, and the address of that."""
+    place = CASES["points_3d"].make(tmp_path)
+    folder, url = hosted
+    export(place, tmp_path / "out", format="sharded")
+    shutil.copytree(tmp_path / "out", folder / "of my lab" / name, ignore=shutil.ignore_patterns(".zvview-export"))
+    return place, folder / "of my lab" / name, f"{url}/of%20my%20lab/{name}"
+
+
+def test_a_moved_export_is_opened_by_a_link_to_where_it_is(
+    page: Page, hosted: tuple[Path, str], tmp_path: Path
+) -> None:
+    place, folder, url = moved(hosted, tmp_path, "linked")
+    state = hosted_at(read_state(url), url)
+    assert state == hosted_at(read_state(str(folder)), url)
+    check(page, state, CASES["points_3d"], place, "export_linked")
+
+
+@pytest.mark.parametrize("end", ["/index.html", "/index.html?a=b#c"])
+def test_the_page_of_an_export_opens_it_from_where_it_lies(
+    page: Page, hosted: tuple[Path, str], tmp_path: Path, end: str
+) -> None:
+    place, _, url = moved(hosted, tmp_path, f"page{len(end)}")
+    page.chrome.get(url + end)
+    link = page.chrome.find_element(By.ID, "open")
+    WebDriverWait(page.chrome, 20).until(lambda _: link.get_attribute("href"))
+    assert str(link.get_attribute("href")).startswith("https://neuroglancer-demo.appspot.com/#!")
+    client = page.chrome.find_element(By.ID, "client")
+    client.clear()
+    client.send_keys("https://ng.example.org/client")
+    href = str(link.get_attribute("href"))
+    assert href.startswith("https://ng.example.org/client/#!")
+    state = parse_link(href)
+    assert isinstance(state, dict)
+    assert state["layers"][0]["source"]["url"] == f"{url}/points/|neuroglancer-precomputed:"
+    check(page, state, CASES["points_3d"], place, f"export_page{len(end)}")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import zvview
-from zvview.errors import BadFileError, UnsupportedError
+from zvview.errors import BadFileError, InvalidInputError, UnsupportedError
 from zvview.neuroglancer.links.drawn import add_drawn, read_drawn
 
 
@@ -69,6 +69,22 @@ def test_lines_go_among_lines(tmp_path: Path) -> None:
     found = zvview.open(tmp_path / "a.zarrvectors").level(0).read()
     assert len(found.positions) == 55
     assert zvview.check(tmp_path / "a.zarrvectors").ok
+
+
+@pytest.mark.parametrize("kind", ["point_cloud", "polyline"])
+def test_what_is_added_gets_the_category_that_it_is_given(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "kinds.zarrvectors"
+    positions, parts = np.arange(12.0).reshape(4, 3), {"part": ["a", "b", "b", "a"]}
+    batch = zvview.Points(positions, attributes=parts) if kind == "point_cloud" else None
+    with zvview.create(place, kind=kind, axes="xyz", chunk_shape=(50, 50, 50)) as store:
+        store.write(batch or zvview.Polylines(positions, offsets=[0, 4], object_ids=[0], attributes=parts))
+    store = zvview.open(place)
+    drawn = read_drawn(state_of(POINT, LINE), store)
+    with pytest.raises(InvalidInputError, match="'part' has no category for what is unknown"):
+        add_drawn(store, drawn)
+    assert add_drawn(store, drawn, {"part": "b"}) == 1
+    found = zvview.open(place).level(0).read()
+    assert sorted(found.labels("part")) == ["a", "a"] + ["b"] * (len(found.positions) - 2)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import logging
 import socket
+import struct
 import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +21,22 @@ import zvview
 from zvview.errors import UnreachableError
 from zvview.neuroglancer.serving.answers import Answer
 from zvview.neuroglancer.serving.handling import Door
-from zvview.neuroglancer.serving.mounting import OwnServer
+from zvview.neuroglancer.serving.limits import guard
+from zvview.neuroglancer.serving.mounting import OwnServer, mount
 from zvview.neuroglancer.serving.published import Published
 from zvview.neuroglancer.sources.opening import open_sources
 
 TOKEN = "not-to-be-guessed"
+
+
+LARGE = 64 << 20  # more than sockets hold
+
+
+class Large:
+    """Answers with much."""
+
+    def answer(self, path: str, headers: Mapping[str, str]) -> Answer:
+        return Answer(200, bytes(LARGE))
 
 
 class Slow:
@@ -213,3 +228,124 @@ def test_only_a_site_that_was_let_in_learns_that_it_may_ask_across_networks(plac
         finally:
             own.close()
             door.close()
+
+
+def begin(url: str, *, leave: bool = False) -> socket.socket:
+    """Send a request, and read nothing; or leave as a browser does that needs it no more."""
+    _, _, host, path = url.split("/", 3)
+    name, port = host.split(":")
+    one = socket.create_connection((name, int(port)), timeout=20)
+    one.sendall(f"GET /{path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    if leave:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        one.close()
+    return one
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_what_a_client_that_left_had_asked_for_is_not_looked_up(
+    server: tuple[str, Door], caplog: pytest.LogCaptureFixture
+) -> None:
+    base, door = server
+    slow = Slow()
+    door.published["slow"] = slow  # type: ignore[assignment]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        stay = [pool.submit(get, f"{base}/{TOKEN}/slow/{n}") for n in range(2)]  # all workers have work
+        wait_until(lambda: slow.asked == 2)
+        for n in range(10):
+            begin(f"{base}/{TOKEN}/slow/left{n}", leave=True)
+        time.sleep(0.3)
+        slow.go.set()
+        assert [f.result(20)[0] for f in stay] == [200, 200]
+    assert get(f"{base}/{TOKEN}/slow/then")[0] == 200
+    assert slow.asked == 3
+    assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
+
+
+def test_a_client_that_leaves_while_it_is_answered_is_no_error(
+    server: tuple[str, Door], caplog: pytest.LogCaptureFixture
+) -> None:
+    base, door = server
+    door.published["large"] = Large()  # type: ignore[assignment]
+    for _ in range(3):
+        one = begin(f"{base}/{TOKEN}/large/x")
+        assert one.recv(1000).startswith(b"HTTP/1.1 200")
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        one.close()
+    status, body, headers = get(f"{base}/{TOKEN}/large/x")
+    assert (status, len(body), headers["Content-Length"]) == (200, LARGE, str(LARGE))
+    assert get(f"{base}/{TOKEN}/large/x", method="HEAD")[2]["Content-Length"] == str(LARGE)
+    assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
+
+
+@pytest.fixture
+def impatient() -> Iterator[str]:
+    door = Door(TOKEN, patience_s=1.0, most_bytes=LARGE)
+    door.published["large"] = Large()  # type: ignore[assignment]
+    own = OwnServer(door)
+    yield f"{own.url}/zarr-vectors/{TOKEN}/large/x"
+    own.close()
+    door.close()
+
+
+def test_one_that_takes_nothing_is_hung_up_on(impatient: str) -> None:
+    with contextlib.closing(begin(impatient)) as one:
+        time.sleep(2)
+        received = 0
+        with contextlib.suppress(ConnectionResetError):
+            while data := one.recv(1 << 20):
+                received += len(data)
+        assert received < LARGE
+
+
+def test_bytes_on_their_way_are_bounded(impatient: str) -> None:
+    with contextlib.closing(begin(impatient)) as one:
+        assert one.recv(1000).startswith(b"HTTP/1.1 200")
+        status, _, headers = get(impatient)
+        assert (status, headers["Retry-After"]) == (429, "1")
+    time.sleep(0.2)
+    assert get(impatient)[0] == 200
+
+
+def test_one_that_says_nothing_is_hung_up_on() -> None:
+    door = Door(TOKEN)
+    own = OwnServer(door)
+    guard(own._server, silence_s=0.3)
+    try:
+        for said in (b"", b"GET /zarr", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1"):
+            with socket.create_connection(("127.0.0.1", own.port), timeout=10) as one:
+                one.sendall(said)
+                assert one.recv(1000) == b""
+    finally:
+        own.close()
+        door.close()
+
+
+def test_the_tag_of_an_answer_is_known_before_it_is_read(server: tuple[str, Door]) -> None:
+    base, door = server
+    told = door.published["store"].answer("points/spatial0/0_0_0", {}).headers["ETag"]
+    assert get(f"{base}/{TOKEN}/store/points/spatial0/0_0_0")[2]["Etag"] == told
+
+
+def test_the_server_of_the_client_is_guarded_too(place: Path) -> None:
+    mounted = mount()
+    mounted.door.published["store"] = Published(zvview.open(place), open_sources)
+    try:
+        info = mounted.url_of("store", "points/info")
+        assert get(info)[0] == 200
+        assert get(info, {"Content-Length": str(1 << 29)}, method="POST")[0] in (400, 405)
+        with contextlib.ExitStack() as held:
+            answers = []
+            for _ in range(230):
+                one = held.enter_context(contextlib.closing(begin(info)))
+                answers.append(one.recv(100)[9:12])
+        assert set(answers) == {b"200", b"429"}
+        wait_until(lambda: get(info)[0] == 200)
+    finally:
+        mounted.close()

@@ -44,7 +44,7 @@ def check_each_once(store: zvview.Store) -> int:
     got = np.column_stack((records["_geometry"], records["object"]))
     expected = np.column_stack((batch.positions.astype("f4"), np.zeros((len(batch), 3 - batch.ndim)), colours))
     assert np.array_equal(got[np.lexsort(got.T)], expected[np.lexsort(expected.T)])
-    by_id = source.sections[-1]
+    (by_id,) = [section for section in source.sections if section.key == "by_id"]
     assert len(source.read(by_id, ids.astype(np.uint64))) == len(ids)
     return len({level for level, *_ in found})
 
@@ -69,10 +69,10 @@ def test_each_node_of_a_store_with_levels_is_in_one_of_them(kind: str, tmp_path:
 def test_networks_open_with_skeletons_edges_and_nodes(name: str) -> None:
     with zvview.open(GOLDEN / f"{name}.zip") as store:
         sources = open_sources(store)
-        assert set(sources) == {"skeletons", "segment_properties", "edges", "nodes"}
-        assert sources["skeletons"].info["segment_properties"] == "../segment_properties"
+        assert set(sources) == {"skeletons", "skeletons/segment_properties", "edges", "nodes"}
+        assert sources["skeletons"].info["segment_properties"] == "segment_properties"
         edges = sources["edges"]
-        (by_id,) = [s for s in edges.sections if s.grid_shape is None]
+        (by_id,) = [s for s in edges.sections if s.key == "by_id"]
         told = sum(len(edges.read(by_id, keys)) for keys in edges.keys(by_id))
         batch = store.level(0).read()
         assert isinstance(batch, zvview.Graph)

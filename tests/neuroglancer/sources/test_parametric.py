@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import zvview
 from zvview.geometry.parametric import BUILT_IN_TYPES
+from zvview.neuroglancer.sources import fixed
 from zvview.neuroglancer.sources.fixed import FixedAnnotations
 from zvview.neuroglancer.sources.frame import SourceFrame
 from zvview.neuroglancer.sources.opening import open_sources
@@ -109,3 +110,31 @@ def test_what_has_no_counterpart_is_told(tmp_path: Path) -> None:
             "parametric objects of type torus are not shown (1)",
             "parametric objects outside of the bounds (1)",
         )
+
+
+def test_many_objects_are_in_levels_each_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fixed, "LIMIT", 20)
+    place = tmp_path / "p.zarrvectors"
+    spheres = [("sphere", (4.5 + number / 1000, 5, 5, 0.1)) for number in range(1000)]
+    with zvview.create(place, kind="point_cloud", axes="xyz", chunk_shape=(10, 10, 10)) as store:
+        store.write(
+            zvview.Points(np.random.default_rng(0).uniform(0, 10, (9, 3))),
+            parametric=zvview.ParametricObjects.of(spheres),
+        )
+    with zvview.open(place) as store:
+        source = sources_of(store)["spheres"]
+        *levels, by_id = source.sections
+        size, whole = source.schema.record_dtype.itemsize, dict[int, bytes]()
+        told = []
+        for section in levels:
+            ((key,),) = source.keys(section)
+            body = source.read(section, np.array([key], np.uint64)).content(0)[1]
+            count = int(np.frombuffer(body[:8], "<u8")[0])
+            ids = np.frombuffer(body[8 + count * size :], "<u8").tolist()
+            whole.update((number, body[8 + row * size : 8 + (row + 1) * size]) for row, number in enumerate(ids))
+            told.append(ids)
+        assert [len(ids) for ids in told] == [level["limit"] for level in source.info["spatial"]] == [20, 160, 820]
+        assert sorted(number for ids in told for number in ids) == list(range(1000))
+        assert 300 < np.mean(told[1]) < 700  # from everywhere
+        block = source.read(by_id, np.arange(1000).astype(np.uint64))
+        assert {int(key): block.content(row)[1] for row, key in enumerate(block.keys)} == whole

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import zvview
+from zvview.neuroglancer.exporting import runs
+from zvview.neuroglancer.exporting.exporting import export
+from zvview.neuroglancer.serving.published import Published
 from zvview.neuroglancer.sources.chunks import Chunks
 from zvview.neuroglancer.sources.frame import SourceFrame
+from zvview.neuroglancer.sources.opening import open_sources
 from zvview.neuroglancer.sources.points import NestedPoints
 from zvview.neuroglancer.sources.properties import Properties
+from zvview.neuroglancer.sources.ranked_points import RankedPoints
 from zvview.pyramid import PyramidOptions, build_pyramid
 
 COUNT = 20_000
@@ -93,17 +100,111 @@ def test_points_are_found_by_their_ids(tmp_path: Path) -> None:
     assert len(source.read(by_id, np.array([2**64 - 1, 2**32 - 1], np.uint64))) == 0
 
 
-def test_a_stale_pyramid_still_gives_each_point_once(tmp_path: Path) -> None:
-    place = tmp_path / "points.zarrvectors"
-    make(place, count=3000)
+def edit_behind(place: Path, change: str) -> np.ndarray:
+    """Another program edits level 0 and leaves the coarse levels; all positions there are now."""
     with zvview.open(place) as store:
-        batch = store.level(1).read()
-    kept = 500
-    with zvview.create(tmp_path / "other.zarrvectors", kind="point_cloud", axes="xyz", chunk_shape=(20, 20, 20)) as new:
-        new.write(zvview.Points(batch.positions[:kept]))
-    assert len(np.unique(batch.positions[:kept], axis=0)) <= kept
-    source = source_of(zvview.open(tmp_path / "other.zarrvectors"))
-    assert sum(len(i) for *_, i in cells(source)) == kept
+        positions = store.level(0).read().positions.copy()
+        coarse = store.level(store.levels[-1]).read().positions
+    shown = np.isin(positions[:, 0], coarse[:, 0])
+    one = int(np.flatnonzero(shown)[0])
+    if change == "moved":
+        positions[one] += 0.01
+    elif change == "deleted":
+        positions = np.delete(positions, one, axis=0)
+    elif change == "chunk deleted":
+        chunk = np.floor(positions / 20)
+        positions = positions[(chunk != chunk[one]).any(axis=1)]
+    elif change == "far away only":
+        positions = positions[(positions < 100).any(axis=1)]
+    elif change == "added":
+        positions = np.append(positions, positions[one : one + 1] + 0.01, axis=0)
+    other = place.with_name("other.zarrvectors")
+    with zvview.create(other, kind="point_cloud", axes="xyz", chunk_shape=(20, 20, 20)) as store:
+        store.write(zvview.Points(positions))
+    is_told = change in ("chunk deleted", "far away only")  # by the documents of the level, too
+    for path in (Path("0"),) if is_told else (Path("0", "vertices", "c"), Path("0", "vertex_fragments", "c")):
+        shutil.rmtree(place / path)
+        shutil.copytree(other / path, place / path)
+    return positions
+
+
+def positions_in(contents: Iterable[bytes], size: int) -> np.ndarray:
+    found = [np.frombuffer(body[8 : 8 + int(np.frombuffer(body[:8], "<u8")[0]) * size], "<f4") for body in contents]
+    rows = np.concatenate(found).reshape(-1, size // 4)[:, :3]
+    return rows[np.lexsort(rows.T)]
+
+
+@pytest.mark.parametrize("change", ["moved", "deleted", "chunk deleted", "far away only", "added"])
+def test_points_that_another_program_edited_are_each_there_once(tmp_path: Path, change: str) -> None:
+    place = tmp_path / "points.zarrvectors"
+    rng = np.random.default_rng(5)
+    with zvview.create(place, kind="point_cloud", axes="xyz", chunk_shape=(20, 20, 20)) as store:
+        store.write(zvview.Points(rng.uniform(-50, 150, (1500, 3)).astype(np.float32)))
+    build_pyramid(place, PyramidOptions(target=100))
+    expected = edit_behind(place, change)
+    expected = expected[np.lexsort(expected.T)]
+    with zvview.open(place) as store:
+        assert len(store.levels) > 2
+        published = Published(store, open_sources)
+
+        def shown() -> list[bytes]:
+            source = published.sources["points"]
+            names = [
+                f"points/{section.key}/{'_'.join(map(str, source.cell(section, int(key))))}"
+                for section in source.sections
+                if section.grid_shape is not None
+                for keys in source.keys(section)
+                for key in keys.tolist()
+            ]
+            answers = [published.answer(name, {}) for name in names]
+            return [answer.body for answer in answers if answer.status == 200]
+
+        shown()  # what a client asks for until it is told that the source is another one
+        assert isinstance(published.sources["points"], NestedPoints if change == "added" else RankedPoints)
+        size = published.sources["points"].schema.record_dtype.itemsize
+        assert np.array_equal(positions_in(shown(), size), expected)
+        told = any("zvview pyramid" in note for note in published.sources["points"].notes)
+        assert told is (change != "added")
+    done = export(place, tmp_path / "out")
+    files = [p.read_bytes() for p in sorted((tmp_path / "out" / "points").glob("spatial*/*"))]
+    assert np.array_equal(positions_in(files, size), expected)
+    assert any("zvview pyramid" in note for note in done.notes) is (change != "added")
+
+
+def test_processes_that_share_an_export_find_out_that_levels_are_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "_FEW", 0)
+    place = tmp_path / "points.zarrvectors"
+    make(place, count=1500)
+    expected = edit_behind(place, "moved")
+    done = export(place, tmp_path / "out", workers=2)
+    assert any("zvview pyramid" in note for note in done.notes)
+    files = [p.read_bytes() for p in sorted((tmp_path / "out" / "points").glob("spatial*/*"))]
+    with zvview.open(place) as store:
+        size = source_of(store).schema.record_dtype.itemsize
+    assert np.array_equal(positions_in(files, size), expected[np.lexsort(expected.T)])
+
+
+def test_points_far_from_the_origin_do_not_seem_stale(tmp_path: Path) -> None:
+    """Of points on the faces of chunks, whose world coordinates are rounded, nobody can tell the chunk."""
+    place = tmp_path / "points.zarrvectors"
+    rng = np.random.default_rng(5)
+    positions = rng.integers(0, 60, (3000, 3)).astype(np.float64) * 0.1
+    with zvview.create(place, kind="point_cloud", axes="xyz", chunk_shape=(0.7, 0.7, 0.7)) as store:
+        store.write(zvview.Points(positions))
+    document = place / "zarr.json"
+    build_pyramid(place, PyramidOptions(target=100))
+    root = json.loads(document.read_text())
+    found = next(value for value in root["attributes"].values() if isinstance(value, dict) and "bounds" in value)
+    found["coordinate_offset"] = [1e12 / 3, 0.1, -7e11 / 9]
+    document.write_text(json.dumps(root))
+    with zvview.open(place) as store:
+        source = open_sources(store)["points"]
+        assert isinstance(source, NestedPoints)
+        assert (source._chunks.facts.offset != 0).all()
+        assert sum(len(ids) for *_, ids in cells(source)) == 3000
+        assert source._checked  # some seemed to be elsewhere
 
 
 def test_order_within_a_cell_is_fair(tmp_path: Path) -> None:

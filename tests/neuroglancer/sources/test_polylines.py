@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,7 +124,7 @@ def drawn(source: LineSource) -> list[NDArray[np.float64]]:
         ids = cell.ids.astype(np.uint64).view(np.int64)
         found.setdefault(cell.level, []).append(steps_of(cell.positions, cell.offsets, ids))
     none = np.empty((0, 1 + 2 * source.schema.rank))
-    out = [np.concatenate([none, *found.get(level, [])]) for level in range(len(source.sections) - 1)]
+    out = [np.concatenate([none, *found.get(level, [])]) for level in range(len(source.tiers))]
     return [rows[np.lexsort(rows.T[::-1])] for rows in out]
 
 
@@ -390,3 +392,43 @@ def test_the_first_of_a_cell_are_the_same_lines_everywhere(tmp_path: Path) -> No
     for cell in cells(source):
         ranks = tiers.rank_names(cell.ids)
         assert (ranks[1:] >= ranks[:-1]).all()
+
+
+@pytest.mark.parametrize("levels", [True, False])
+@pytest.mark.parametrize(("kind", "opened"), [("streamline", open_polylines), ("skeleton", open_edges)])
+def test_many_threads_get_the_same_bytes_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, opened: Any, levels: bool
+) -> None:
+    monkeypatch.setattr(tiers, "FIRST_VERTICES", 300)
+    store = make(tmp_path / "a.zarrvectors", kind, levels=levels, size=1500)
+
+    def contents(source: LineSource, asked: list[tuple[str, int]], threads: int) -> list[bytes | None]:
+        sections = {section.key: section for section in source.sections}
+        begin = threading.Barrier(threads)
+
+        def read(some: list[tuple[str, int]]) -> list[bytes | None]:
+            begin.wait(60)
+            blocks = [source.read(sections[name], np.array([key], np.uint64)) for name, key in some]
+            return [block.content(0)[1] if len(block) else None for block in blocks]
+
+        with ThreadPoolExecutor(threads) as pool:
+            parts = list(pool.map(read, [asked[n::threads] for n in range(threads)]))
+        found: list[bytes | None] = [None] * len(asked)
+        for n, part in enumerate(parts):
+            found[n::threads] = part
+        return found
+
+    one = source_of(store, opened)
+    asked = [
+        (section.key, key)
+        for section in one.sections
+        for keys in one.keys(section)
+        for key in np.random.default_rng(1).permutation(keys)[:30].tolist()
+    ]
+    np.random.default_rng(2).shuffle(asked)
+    asked = [(str(name), int(key)) for name, key in asked]
+    expected = contents(one, asked, 1)
+    assert sum(content is not None for content in expected) > 30
+    small = 8 << 10  # so that chunks are read again and again
+    many = opened(Chunks(store, small), one.frame)
+    assert contents(many, asked * 2, 8) == expected * 2

@@ -28,6 +28,7 @@ __all__ = [
     "annotation_info",
     "encode_by_id",
     "encode_list",
+    "encode_lists",
     "encode_records",
 ]
 
@@ -207,6 +208,28 @@ def encode_list(records: EncodedRecords, ids: NDArray[Any]) -> bytes:
         raise InvalidInputError(f"{len(ids)} ids for {len(records)} annotations")
     count = np.array([len(records)], "<u8")
     return b"".join((count.tobytes(), records.buffer.data, np.ascontiguousarray(ids, "<u8").tobytes()))
+
+
+def encode_lists(records: EncodedRecords, ids: NDArray[Any], bounds: NDArray[np.int64]) -> EncodedRecords:
+    """Many lists at once, as :func:`encode_list` gives each.
+
+    Parameters
+    ----------
+    records : EncodedRecords
+    ids : (n,) uint64 array
+    bounds : (m + 1,) int64 array
+        Of each list in the records, the first one 0, the last one n.
+    """
+    if len(ids) != len(records) or bounds[0] != 0 or bounds[-1] != len(ids):
+        raise InvalidInputError(f"{len(ids)} ids and {len(records)} annotations for lists up to {bounds[-1]}")
+    counts = np.diff(bounds)
+    return interleave(
+        [
+            (words_of(counts, "<u8"), 2),
+            (records.buffer.view("<u4"), np.diff(records.offsets[bounds]) // 4),
+            (words_of(ids, "<u8"), 2 * counts),
+        ]
+    )
 
 
 def encode_by_id(

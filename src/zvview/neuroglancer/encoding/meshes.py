@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from zvview.errors import InvalidInputError, UnsupportedError
 from zvview.neuroglancer.encoding.mesh_pieces import COORDINATE_BITS, Pieces, cut_pieces
 
-__all__ = ["EncodedMesh", "encode_mesh", "mesh_info"]
+__all__ = ["EncodedMesh", "check_draco", "encode_mesh", "mesh_info"]
 
 _COMPRESSION: Final = 7  # half the bytes of 1 in less time; 10 takes four times as long for a tenth less
 _SLACK: Final = 1 + 2.0**-20  # so that the greatest vertex lies in the last node however float32 rounds
@@ -81,9 +81,10 @@ def encode_mesh(lods: Sequence[tuple[NDArray[Any], NDArray[np.integer[Any]]]], *
     Parameters
     ----------
     lods : sequence of (vertices, faces)
-        The finest first: (V, 3) positions and (F, 3) rows of them. Levels without triangles are left out, and a mesh
-        of none has no levels, which the client does not draw. Each level should have about a quarter of the triangles
-        of the finer one; the client shows a level where the median of its edges is about a pixel.
+        The finest first: (V, 3) positions and (F, 3) rows of them. Levels without triangles are left out; a mesh of
+        none has one piece that is empty, and a byte that is part of nothing, so that there is a file. Each level should
+        have about a quarter of the triangles of the finer one; the client shows a level where the median of its edges
+        is about a pixel.
     bits : {10, 16}
         Of a coordinate in a piece; with 16 there can be 6 levels, with 10 there can be 12.
 
@@ -101,7 +102,7 @@ def encode_mesh(lods: Sequence[tuple[NDArray[Any], NDArray[np.integer[Any]]]], *
     if bits not in (10, 16) or len(surfaces) > most:
         raise InvalidInputError(f"{len(surfaces)} levels of {bits} bits: 10 or 16 bits and {most} levels at most")
     if not surfaces:
-        return EncodedMesh(_manifest(np.ones(3), np.zeros(3), [], [], []), b"", ())
+        return _nothing()
     low, high = (np.stack([end(v, axis=0) for v, _ in surfaces]) for end in (np.min, np.max))
     origin = _at_most(low.min(axis=0))
     edge = _edge(float((high.max(axis=0) - origin).max()), origin, len(surfaces))
@@ -112,12 +113,34 @@ def encode_mesh(lods: Sequence[tuple[NDArray[Any], NDArray[np.integer[Any]]]], *
         step = edge * (1 << lod) / steps
         lattice = np.clip(np.rint((vertices - origin) / step), 0, steps * nodes).astype(np.int64)
         pieces = cut_pieces(lattice, faces, steps, nodes, is_halved=lod > 0)
+        if not len(pieces.faces):  # all of it within one step
+            break
         levels.append(pieces)
         blobs.append(_compress(draco, pieces))
         sizes.append(max(_median_edge(vertices, faces), *sizes[-1:], step))
+    if not levels:
+        return _nothing()
     manifest = _manifest(np.full(3, edge), origin, sizes, levels, blobs)
     fragments = b"".join(blob for level in blobs for blob in level)
     return EncodedMesh(manifest, fragments, tuple(len(pieces.faces) for pieces in levels))
+
+
+def check_draco() -> None:
+    """Refuse to begin what needs Draco.
+
+    Raises
+    ------
+    UnsupportedError
+        DracoPy is not installed.
+    """
+    _import_draco()
+
+
+def _nothing() -> EncodedMesh:
+    """A mesh of one piece that is empty: manifests without a level or a piece are errors to the client."""
+    none = np.empty((0, 3), np.int64)
+    piece = Pieces(np.zeros((1, 3), np.int64), none, np.zeros(2, np.int64), none, np.zeros(2, np.int64))
+    return EncodedMesh(_manifest(np.ones(3), np.zeros(3), [1.0], [piece], [[b""]]), b"\0", (0,))
 
 
 def _import_draco() -> ModuleType:

@@ -34,6 +34,7 @@ _SHARD_BYTES: Final = 64 << 20
 _MOST_SHARD_BITS: Final = 12
 _MOST_MINISHARD_BITS: Final = 14  # 256 KiB at the beginning of each shard
 _GZIP_LEVEL: Final = 6
+_INDEX_LEVEL: Final = 3  # a third of the time of the level above it, for one per cent of a shard of small contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,7 @@ class ShardWriter:
     spec: ShardSpec
     shard: int
     _keys: list[NDArray[np.uint64]] = field(default_factory=list)
+    _minishards: list[NDArray[np.int64]] = field(default_factory=list)
     _starts: list[NDArray[np.int64]] = field(default_factory=list)
     _sizes: list[NDArray[np.int64]] = field(default_factory=list)
     _end: int = 0
@@ -204,7 +206,8 @@ class ShardWriter:
             A number belongs to another shard, or does not come after those before it in its minishard.
         """
         keys = np.asarray(keys, np.uint64)
-        if len(keys) != len(contents) or (len(keys) and (self.spec.locate(keys)[0] != self.shard).any()):
+        shards, minishards = self.spec.locate(keys)
+        if len(keys) != len(contents) or (shards != self.shard).any():
             raise InvalidInputError(f"{len(keys)} numbers of {len(contents)} contents, not all of shard {self.shard}")
         sizes, skipped = contents.sizes, np.zeros(len(keys), np.int64) if heads is None else heads
         pieces: list[memoryview | bytes] = [contents.buffer.data]
@@ -214,6 +217,7 @@ class ShardWriter:
             sizes = joined.sum(axis=1)
         starts = self._end + offsets_of(sizes)
         self._keys.append(keys)
+        self._minishards.append(minishards)
         self._starts.append(starts[:-1] + skipped)
         self._sizes.append(sizes - skipped)
         self._end = int(starts[-1])
@@ -230,8 +234,9 @@ class ShardWriter:
         keys = np.concatenate([np.empty(0, np.uint64), *self._keys])
         starts = np.concatenate([np.empty(0, np.int64), *self._starts])
         sizes = np.concatenate([np.empty(0, np.int64), *self._sizes])
-        _, minishards = self.spec.locate(keys)
-        order = np.argsort(minishards, kind="stable")
+        minishards = np.concatenate([np.empty(0, np.int64), *self._minishards])
+        narrow = np.uint16 if self.spec.minishard_bits <= 16 else np.int64  # sorted by counting, not by comparing
+        order = np.argsort(minishards.astype(narrow), kind="stable")
         keys, starts, sizes, minishards = keys[order], starts[order], sizes[order], minishards[order]
         follows = np.flatnonzero(minishards[1:] == minishards[:-1]) + 1
         if (keys[follows] <= keys[follows - 1]).any():
@@ -251,7 +256,7 @@ class ShardWriter:
 
     def _index(self, table: NDArray[np.uint64]) -> bytes:
         plain = np.ascontiguousarray(table, "<u8").tobytes()
-        return _gzip(plain) if self.spec.minishard_index_encoding == "gzip" else plain
+        return _gzip(plain, _INDEX_LEVEL) if self.spec.minishard_index_encoding == "gzip" else plain
 
 
 def encode_shard(
@@ -297,8 +302,8 @@ def _mix(h: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return h ^ (h >> np.uint32(16))
 
 
-def _gzip(data: bytes | memoryview) -> bytes:
-    return gzip.compress(data, _GZIP_LEVEL, mtime=0)  # without the time, so that equal contents give equal files
+def _gzip(data: bytes | memoryview, level: int = _GZIP_LEVEL) -> bytes:
+    return gzip.compress(data, level, mtime=0)  # without the time, so that equal contents give equal files
 
 
 def _compress(contents: EncodedRecords, heads: NDArray[np.int64]) -> list[memoryview | bytes]:

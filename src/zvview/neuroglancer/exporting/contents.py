@@ -30,6 +30,8 @@ class Contents:
     ----------
     place : str, path, Store or Collection
         What is given open stays open.
+    with_levels : bool
+        As :func:`~zvview.neuroglancer.sources.opening.open_sources` takes it.
 
     Attributes
     ----------
@@ -42,9 +44,10 @@ class Contents:
         A collection without stores.
     """
 
-    def __init__(self, place: Any) -> None:
+    def __init__(self, place: Any, *, with_levels: bool = True) -> None:
         self._opened = None if isinstance(place, Store | zvview.Collection) else zvview.open(place)
         given = place if self._opened is None else self._opened
+        self.with_levels = with_levels
         self.stores: dict[str, Store] = {}
         for name, store in [("", given)] if isinstance(given, Store) else given.items():
             self.stores[plain_name(name, self.stores) if name else ""] = store
@@ -70,12 +73,12 @@ class Contents:
     def sources_of(self, folder: str) -> Mapping[str, Source]:
         """The sources of the store of one folder, by name."""
         if folder not in self._sources:
-            self._sources[folder] = open_sources(self.stores[folder])
+            self._sources[folder] = open_sources(self.stores[folder], with_levels=self.with_levels)
         return self._sources[folder]
 
     def source(self, path: str) -> Source:
         """A source by the path of its folder."""
-        folder, _, name = path.rpartition("/")
+        folder, _, name = ("", "", path) if "" in self.stores else path.partition("/")
         return self.sources_of(folder)[name]
 
     def digest_of_info(self, path: str) -> str:

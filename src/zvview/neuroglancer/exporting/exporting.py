@@ -14,6 +14,8 @@ from zvview.errors import ConflictError, InvalidInputError
 from zvview.neuroglancer.exporting.contents import Contents
 from zvview.neuroglancer.exporting.runs import Exported, Format, Progress, Run
 from zvview.neuroglancer.exporting.targets import Target, held
+from zvview.neuroglancer.exporting.workers import MOST_THREADS
+from zvview.neuroglancer.sources.contract import StaleLevelsError
 
 __all__ = ["export"]
 
@@ -47,8 +49,8 @@ def export(
     url : str, optional
         Where `out` is going to be on the web: the sources of ``state.json`` begin with it.
     workers : int
-        Processes that share the work, each with the store opened for itself; scripts that ask for some need
-        ``if __name__ == "__main__":``.
+        Those that share the work: two threads, or more processes, each with the store opened for itself. Scripts that
+        ask for more than two need ``if __name__ == "__main__":``.
     cancel : CancelToken, optional
     progress : callable, optional
         Called with what is done, what is to be done, and what that is.
@@ -58,7 +60,7 @@ def export(
     ExistsError
         There is something at `out` that is no export.
     InvalidInputError
-        `out` lies in the store; a format or a number of processes that cannot be.
+        `out` lies in the store; a format or a number of workers that cannot be.
     UnsupportedError
         A kind of store that Neuroglancer cannot be given.
     ConflictError
@@ -70,9 +72,9 @@ def export(
     if format not in _FORMATS:
         raise InvalidInputError(f"format {format!r}, expected one of {', '.join(_FORMATS)}")
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
-        raise InvalidInputError(f"workers = {workers!r}, expected a number of processes")
+        raise InvalidInputError(f"workers = {workers!r}, expected a number of them")
     if not isinstance(place, str | os.PathLike):
-        workers = 0  # what is open cannot be given to another process
+        workers = min(workers, MOST_THREADS)  # what is open cannot be given to another process
     target = Target(os.path.realpath(out), format == "zip")
     run = Run(place, target, format, url, workers, cancel, progress)
     with Contents(place) as contents:
@@ -81,11 +83,15 @@ def export(
             return found
         dict(contents.sources())  # what cannot be exported leaves nothing behind
     with held(target):
+        with_levels = True
         for _ in range(_TRIES):
-            with Contents(place) as contents:
+            with Contents(place, with_levels=with_levels) as contents:
                 state = contents.state()
                 try:
                     done = run.perform(contents, state)
+                except StaleLevelsError:
+                    with_levels = False
+                    continue
                 except ConflictError:
                     continue
                 if contents.state() == state:

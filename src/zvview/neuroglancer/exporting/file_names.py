@@ -13,9 +13,10 @@ from zvview.errors import InvalidInputError
 from zvview.neuroglancer.encoding.morton import decode_morton
 from zvview.neuroglancer.sources.contract import Section
 
-__all__ = ["INFO", "STATE", "check_folders", "content_names", "is_content_name", "join", "plain_name"]
+__all__ = ["INFO", "PAGE", "STATE", "check_folders", "content_names", "is_content_name", "join", "plain_name"]
 
 INFO: Final = "info"
+PAGE: Final = "index.html"
 STATE: Final = "state.json"
 _PART = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _CONTENT = re.compile(r"[0-9]+(_[0-9]+)*(\.index)?|[0-9a-f]+\.shard", re.ASCII)

@@ -12,12 +12,13 @@ from typing import Any, Final, Literal
 from zvview.cancel import CancelToken
 from zvview.neuroglancer.encoding.shards import ShardSpec
 from zvview.neuroglancer.exporting.contents import Contents, digest_of
-from zvview.neuroglancer.exporting.file_names import INFO, STATE, content_names, is_content_name, join
+from zvview.neuroglancer.exporting.file_names import INFO, PAGE, STATE, content_names, is_content_name, join
+from zvview.neuroglancer.exporting.page import make_page
 from zvview.neuroglancer.exporting.planning import SectionPlan, Unit, info_with_shards, plan_section
 from zvview.neuroglancer.exporting.record import Entry, Record, is_as_told
 from zvview.neuroglancer.exporting.stamps import stamp_units
-from zvview.neuroglancer.exporting.targets import Target
-from zvview.neuroglancer.exporting.workers import Order, perform_all
+from zvview.neuroglancer.exporting.targets import WITHIN, Target
+from zvview.neuroglancer.exporting.workers import MOST_THREADS, Order, perform_all
 from zvview.neuroglancer.exporting.writing import Folder
 from zvview.neuroglancer.links.states import Exhibit, first_state
 from zvview.version import __version__
@@ -26,7 +27,7 @@ __all__ = ["Exported", "Format", "Progress", "Run"]
 
 Format = Literal["directory", "sharded", "zip"]
 Progress = Callable[[int, int, str], None]
-_ENCODING: Final = 1
+_ENCODING: Final = 2
 """To be counted up when the same store is to give other bytes than before."""
 
 _FEW: Final = 300_000  # contents and annotations, below which processes take longer to start than to work
@@ -137,6 +138,8 @@ class Run:
             for path, source in sources.items()
         }
         documents[STATE] = json.dumps(self._state(contents), indent=1)
+        if not self.target.is_zip:
+            documents[PAGE] = make_page(self._name)
         folder = Folder(self.target.folder)
         for name, text in documents.items():  # last, so that a new export is seen when it is whole
             entry, is_new = folder.put(name, text.encode(), record.files.get(name))
@@ -185,7 +188,7 @@ class Run:
                 missing.append(unit)
         total = sum(map(len, units))
         remaining = sum(map(len, missing))
-        workers = self.workers if remaining > _FEW else 0
+        workers = self.workers if remaining > _FEW else min(self.workers, MOST_THREADS)
         missing.sort(key=len, reverse=True)  # the last ones to be done are small, so that no process waits long
         folder = Folder(self.target.folder)
         orders = (
@@ -206,8 +209,9 @@ class Run:
         """Remove files of a state before, also of a run that was killed before it could note them."""
         stale = set(record.files) - expected
         for path, source in contents.sources():
-            for section in source.sections:
-                within = join(path, section.key)
+            there = _list(os.path.join(folder.path, *path.split("/")))  # also folders of levels that are no longer
+            for key in {section.key for section in source.sections} | {n for n in there if not is_content_name(n)}:
+                within = join(path, key)
                 names = _list(os.path.join(folder.path, *within.split("/")))
                 stale |= {join(within, name) for name in names if is_content_name(name)} - expected
         for name in stale:
@@ -217,16 +221,19 @@ class Run:
 
     def _state(self, contents: Contents) -> dict[str, Any]:
         """What the client shows at first."""
-        stem = os.path.basename(self.target.out).partition(".")[0] or "export"
         exhibits = [
-            Exhibit(name or stem, store, contents.sources_of(name), partial(self._url_of, name))
+            Exhibit(name or self._name, store, contents.sources_of(name), partial(self._url_of, name))
             for name, store in contents.stores.items()
         ]
         return first_state(exhibits)
 
+    @property
+    def _name(self) -> str:
+        return os.path.basename(self.target.out).partition(".")[0] or "export"
+
     def _url_of(self, folder: str, source: str) -> str:
         base = (self.url or ".").rstrip("/")
-        return f"{base}|zip:{join(folder, source)}" if self.target.is_zip else f"{base}/{join(folder, source)}"
+        return f"{base}|zip:{join(WITHIN, folder, source)}" if self.target.is_zip else f"{base}/{join(folder, source)}"
 
     def _about(self, state: str | None) -> dict[str, Any]:
         """What decides each byte of the export."""

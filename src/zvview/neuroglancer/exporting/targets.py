@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from zvview.errors import ConflictError, ExistsError, InvalidInputError, UnreachableError
+from zvview.neuroglancer.exporting.file_names import STATE
 from zvview.neuroglancer.exporting.record import FORMAT, RECORD, VERSION, digest_file, read_index
 from zvview.store.places.lock_file import LockFile
 
-__all__ = ["Target", "held"]
+__all__ = ["WITHIN", "Target", "held"]
 
 _LOCK, _PARTS = "lock", "parts"
 _TELLING: Final = f"{RECORD}.json"
 """Entry of a zip that tells what it is."""
+
+WITHIN: Final = "sources"
+"""Folder of a zip that holds the sources: the client does not find what lies beside a source at the top of a zip."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -90,7 +94,7 @@ class Target:
             with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
                 archive.writestr(zipfile.ZipInfo(_TELLING, _EPOCH), document)
                 for name in sorted(names):
-                    info = zipfile.ZipInfo(name, _EPOCH)
+                    info = zipfile.ZipInfo(name if name == STATE else f"{WITHIN}/{name}", _EPOCH)
                     path = os.path.join(self.folder, *name.split("/"))
                     info.file_size = os.path.getsize(path)
                     with open(path, "rb") as file, archive.open(info, "w") as entry:

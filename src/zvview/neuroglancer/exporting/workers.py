@@ -1,16 +1,21 @@
-"""Units done in this process, or in several, each of which opens the stores for itself."""
+"""Units done by one thread, by two, or by several processes, each of which opens the stores for itself.
+
+Most of the time goes to array operations and compression, which two threads do at once: they share what was read, and
+take a fifth less than two processes do. More of them would wait for each other.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from zvview.cancel import CancelToken
 from zvview.errors import ConflictError, UnreachableError, ZvviewError
@@ -19,10 +24,12 @@ from zvview.neuroglancer.exporting.planning import Unit
 from zvview.neuroglancer.exporting.record import Entry
 from zvview.neuroglancer.exporting.writing import Folder, Written, write_unit
 
-__all__ = ["Order", "perform_all"]
+__all__ = ["MOST_THREADS", "Order", "perform_all"]
+
+MOST_THREADS: Final = 2
 
 _WAIT_SECONDS = 0.2  # between looks at the cancellation token
-_WAITING = 2  # orders for each process, so that none runs out of work
+_WAITING = 2  # orders for each worker, so that none runs out of work
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +78,7 @@ def perform_all(
     contents : Contents
         The same, opened, for this one.
     workers : int
-        0 and 1 do everything here.
+        0 and 1 do everything here, 2 by threads; more of them are processes.
     cancel : CancelToken, optional
 
     Raises
@@ -88,14 +95,13 @@ def perform_all(
                 cancel.raise_if_cancelled()
             yield order.unit, order.perform(contents)
         return
-    context = multiprocessing.get_context("spawn")  # forked children would share locks and event loops
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(place,))
+    pool, perform = _pool(place, contents, workers)
     waiting: dict[Future[Written], Unit] = {}
     try:
         remaining = iter(orders)
         while True:
             for order in islice(remaining, _WAITING * workers - len(waiting)):
-                waiting[pool.submit(_perform, order)] = order.unit
+                waiting[pool.submit(perform, order)] = order.unit
             if not waiting:
                 return
             done, _ = wait(waiting, timeout=_WAIT_SECONDS, return_when=FIRST_COMPLETED)
@@ -112,13 +118,22 @@ def perform_all(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _pool(place: Any, contents: Contents, workers: int) -> tuple[Executor, Callable[[Order], Written]]:
+    """Workers, and what they do with an order."""
+    if workers <= MOST_THREADS:
+        return ThreadPoolExecutor(workers, "zvview-export"), partial(Order.perform, contents=contents)
+    context = multiprocessing.get_context("spawn")  # forked children would share locks and event loops
+    begun = (place, contents.with_levels)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=begun), _perform
+
+
 _contents: Contents | None = None  # of a process that lives as long as its export
 
 
-def _begin(place: Any) -> None:
+def _begin(place: Any, with_levels: bool) -> None:
     global _contents
     threading.Thread(target=_end_with_parent, name="zvview-parent", daemon=True).start()
-    _contents = Contents(place)
+    _contents = Contents(place, with_levels=with_levels)
 
 
 def _end_with_parent() -> None:

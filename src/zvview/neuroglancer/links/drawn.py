@@ -89,13 +89,23 @@ def read_drawn(state: Mapping[str, Any], store: Store, layer: str | None = None)
     return Drawn(np.array(points, np.float64).reshape(-1, space.ndim), tuple(lines), notes)
 
 
-def add_drawn(store: Store, drawn: Drawn) -> int:
+def add_drawn(store: Store, drawn: Drawn, attributes: Mapping[str, float | str] | None = None) -> int:
     """Add what was drawn to a store, by way of its journal; how many were added.
 
-    Points become points of a cloud, and lines lines, with attributes that are unknown.
+    Points become points of a cloud, and lines lines.
+
+    Parameters
+    ----------
+    store : Store
+    drawn : Drawn
+    attributes : mapping of str to number or label, optional
+        What all vertices get; attributes that are not named are unknown. Categories that have no "missing" must be
+        named.
 
     Raises
     ------
+    InvalidInputError
+        Such categories are not named, or a value does not fit.
     UnsupportedError
         The store is of another kind, or holds what cannot be edited.
     ConflictError
@@ -103,14 +113,15 @@ def add_drawn(store: Store, drawn: Drawn) -> int:
     if store.kind == names.POINT_CLOUD:
         if len(drawn.points):
             with store.edit() as edit:
-                edit.add(drawn.points)
+                edit.add(drawn.points, attributes)
         return len(drawn.points)
     if store.kind in (names.POLYLINE, names.STREAMLINE):
         lines = [line for line in drawn.lines if len(line) > 1]
         if lines:
             offsets = offsets_of([len(line) for line in lines])
+            values = {name: np.full(offsets[-1], value) for name, value in (attributes or {}).items()}
             with store.edit() as edit:
-                edit.add_lines(Polylines(np.concatenate(lines), offsets))
+                edit.add_lines(Polylines(np.concatenate(lines), offsets, attributes=values))
         return len(lines)
     raise UnsupportedError(f"{store.place} holds {store.kind}: what is drawn are points and lines")
 

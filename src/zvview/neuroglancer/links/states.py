@@ -14,21 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.errors import InvalidInputError, MissingError
+from zvview.format import names
 from zvview.format.metadata import space_axes
+from zvview.neuroglancer.choices import Choice, choice_layer, choose
 from zvview.neuroglancer.encoding.space import Space, space_of
-from zvview.neuroglancer.layers import Look, layer_of
-from zvview.neuroglancer.segmentation import hidden_sources
+from zvview.neuroglancer.layers import Annotations, Look, layer_of
+from zvview.neuroglancer.segmentation import Models, Skeletons, hidden_sources
 from zvview.neuroglancer.sources.contract import Source
 from zvview.neuroglancer.sources.fixed import FixedAnnotations
 from zvview.store.store import Store
 from zvview.stream.filtering import Filter
 from zvview.style import Colouring, choose_colouring, with_limits
 
-__all__ = ["Exhibit", "first_state", "image_layer", "layers_of"]
+__all__ = ["Dressed", "Exhibit", "first_state", "layers_of"]
 
 _MARGIN: Final = 1.1  # of what is shown around the bounds
 _WINDOW_PX: Final = 600.0
-_ADAPTERS: Final = {"zarr": "|zarr:", "precomputed": "|neuroglancer-precomputed:", "n5": "|n5:"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +57,22 @@ class Exhibit:
         return tuple(dict.fromkeys(note for source in self.sources.values() for note in source.notes))
 
 
-def layers_of(exhibit: Exhibit, look: Look | None = None) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Dressed:
+    """The layers of a store with a look.
+
+    Attributes
+    ----------
+    layers : tuple of dict
+    notes : tuple of str
+        What of the look the client cannot show, in plain words.
+    """
+
+    layers: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...] = ()
+
+
+def layers_of(exhibit: Exhibit, look: Look | None = None) -> Dressed:
     """The layers of a store: one for each source that is a thing to look at.
 
     Parameters
@@ -68,23 +84,67 @@ def layers_of(exhibit: Exhibit, look: Look | None = None) -> list[dict[str, Any]
     store = exhibit.store
     wished = look or Look(choose_colouring(store.kind, store.attributes))
     wished = replace(wished, by=with_limits(store, wished.by))
-    layers = []
+    layers: list[dict[str, Any]] = []
     shown = {name: source for name, source in exhibit.sources.items() if source.sections}  # others tell of segments
+    labels = {name: exhibit.name if len(shown) == 1 else f"{exhibit.name} {name}" for name in shown}
+    choice = choose(
+        store,
+        wished.filter,
+        with_groups=wished.by.mode == "group",
+        can_tell_groups=any("group" in _attributes_of(source) for source in shown.values()),
+    )
+    notes = [f"{exhibit.name}: {note}" for note in choice.notes]
+    models = next((labels[name] for name, source in shown.items() if isinstance(source, Models)), None)
+    if models is None and choice.objects is not None:
+        models = f"{exhibit.name} objects"
+        layers.append(choice_layer(models, store, choice.objects))
+    hidden = hidden_sources(shown, choice)
     for name, source in shown.items():
-        label = exhibit.name if len(shown) == 1 else f"{exhibit.name} {name}"
-        own = replace(wished, is_visible=False) if name in hidden_sources(shown) else wished
+        own, chosen = (replace(wished, is_visible=False) if name in hidden else wished), choice
         if isinstance(source, FixedAnnotations):  # beside what the store is of, and not coloured as that is
-            own = replace(own, by=Colouring("object"), filter=Look().filter)
-        layers.append(_first_possible(label, exhibit.url_of(name), source, own))
-    return layers
+            own, chosen = replace(own, by=Colouring("object"), filter=Filter()), Choice()
+        layer, told = _first_possible(labels[name], exhibit.url_of(name), source, own, models, chosen)
+        layers.append(layer)
+        if own.is_visible and look is not None:
+            notes += told
+    return Dressed(tuple(layers), tuple(dict.fromkeys(notes)))
 
 
-def _first_possible(label: str, url: str, source: Source, wished: Look) -> dict[str, Any]:
-    """The layer with all that is wished of its look, or without what its source cannot tell."""
-    for left_out in ({}, {"by": Colouring()}, {"filter": Filter()}):
+def _first_possible(
+    label: str, url: str, source: Source, wished: Look, models: str | None, choice: Choice
+) -> tuple[dict[str, Any], list[str]]:
+    """The layer with all that is wished of its look, or without what its source cannot tell, which is noted."""
+    known = _attributes_of(source)
+    filter, notes = wished.filter, list[str]()
+    if unknown := [name for name in filter.attribute_names if name not in known]:
+        told = ", ".join(map(repr, unknown))
+        notes.append(f"{label}: Neuroglancer cannot filter this by {told}, and shows all of it")
+        filter = replace(
+            filter,
+            ranges={name: span for name, span in filter.ranges.items() if name in known},
+            categories={name: labels for name, labels in filter.categories.items() if name in known},
+        )
+    by, what = wished.by, wished.by.name or wished.by.mode
+    if isinstance(source, Models) and what not in (*known, "constant", "object", "group"):
+        notes.append(f"{label}: Neuroglancer cannot colour this by {what}: each object has its own colour")
+        by = Colouring("object")
+    wished = replace(wished, by=by, filter=filter)
+    for own in (wished, replace(wished, by=Colouring())):
         with suppress(MissingError):
-            return layer_of(label, url, source, replace(wished, **left_out))
-    return layer_of(label, url, source, replace(wished, by=Colouring(), filter=Filter()))
+            layer = layer_of(label, url, source, own, segmentation=models, choice=choice)
+            if own is not wished:
+                notes.append(f"{label}: Neuroglancer cannot colour this by {what}: all of it is white")
+            return layer, notes
+    notes.append(f"{label}: Neuroglancer has neither the colours nor the filter that are set here, and shows all of it")
+    plain = replace(wished, by=Colouring(), filter=Filter())
+    return layer_of(label, url, source, plain, segmentation=models), notes
+
+
+def _attributes_of(source: Source) -> Mapping[str, Any]:
+    """What the vertices or objects of a source tell of themselves, by attribute."""
+    if isinstance(source, Annotations):
+        return source.properties.by_attribute
+    return source.by_attribute if isinstance(source, Skeletons) else {}
 
 
 def first_state(exhibits: Sequence[Exhibit], images: Iterable[Mapping[str, Any]] = ()) -> dict[str, Any]:
@@ -95,9 +155,9 @@ def first_state(exhibits: Sequence[Exhibit], images: Iterable[Mapping[str, Any]]
     exhibits : sequence of Exhibit
         At least one.
     images : iterable of dict
-        Layers that lie below them, as :func:`image_layer` gives them.
+        Layers that lie below them, as :func:`~zvview.neuroglancer.images.image_layer` gives them.
     """
-    layers = [layer for exhibit in exhibits for layer in layers_of(exhibit)]
+    layers = [layer for exhibit in exhibits for layer in layers_of(exhibit).layers]
     if not layers:
         raise InvalidInputError("nothing to show")
     return {
@@ -105,25 +165,6 @@ def first_state(exhibits: Sequence[Exhibit], images: Iterable[Mapping[str, Any]]
         "layers": [*map(dict, images), *layers],
         "selectedLayer": {"layer": layers[0]["name"]},
     }
-
-
-def image_layer(address: str, name: str = "image") -> dict[str, Any]:
-    """A layer of a volume of voxels.
-
-    Parameters
-    ----------
-    address : str
-        As the client takes it, such as ``zarr://https://...``; plain addresses are those of Zarr, OME-Zarr or N5 where
-        they say so, else of Neuroglancer's precomputed volumes.
-    name : str
-    """
-    scheme, mark, rest = address.partition("://")
-    if not mark or not rest:
-        raise InvalidInputError(f"image {address!r}: expected an address such as https://host/volume.zarr")
-    if scheme in ("http", "https", "s3", "gs", "gs+s3") and "|" not in address:
-        kind = next((kind for kind in ("zarr", "n5") if f".{kind}" in rest.lower()), "precomputed")
-        address = f"{address.rstrip('/')}/{_ADAPTERS[kind]}"
-    return {"type": "image", "name": name, "source": address}
 
 
 def _pose(stores: Sequence[Store]) -> dict[str, Any]:
@@ -142,7 +183,8 @@ def _pose(stores: Sequence[Store]) -> dict[str, Any]:
             least[name] = min(least.get(name, np.inf), low * ratio)
             most[name] = max(most.get(name, -np.inf), high * ratio)
     extents = _canonical([most[n] - least[n] for n in shown], [dimensions[n][0] for n in shown])
-    is_deep = space_axes(stores[0].axes).sum() > 2 or any(space_axes(s.axes).sum() > 2 for s in stores)
+    # cross sections show no meshes
+    is_deep = any(space_axes(s.axes).sum() > 2 or s.kind == names.MESH for s in stores)
     extent = float(extents.max()) * _MARGIN or 1.0
     state: dict[str, Any] = {
         "dimensions": {name: list(told) for name, told in dimensions.items()},

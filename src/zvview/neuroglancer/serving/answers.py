@@ -20,7 +20,7 @@ from zvview.errors import InvalidInputError
 from zvview.neuroglancer.encoding.morton import encode_morton
 from zvview.neuroglancer.sources.contract import Section, Source
 
-__all__ = ["Answer", "Answers"]
+__all__ = ["Answer", "Answers", "parse_range", "refuse"]
 
 _CACHE_BYTES = 128 << 20
 _MOST_PATH = 512
@@ -89,7 +89,7 @@ class Answers:
         """
         if len(path) > _MOST_PATH:
             return refuse(414, "the path is too long")
-        name, _, rest = path.partition("/")
+        name, rest = self._split(path)
         source = self.sources.get(name)
         if source is None:
             return refuse(404, "no such source")
@@ -114,6 +114,13 @@ class Answers:
         if is_index and not head:
             return refuse(404, "nothing there")
         return _ranged(head if is_head else body, given.get("Range"), {**_BINARY, **common})
+
+    def _split(self, path: str) -> tuple[str, str]:
+        """Name of the source that a path begins with, which may lie in the folder of another one, and the rest."""
+        name, _, rest = path.partition("/")
+        within, _, deeper = rest.partition("/")
+        nested = f"{name}/{within}"
+        return (nested, deeper) if nested in self.sources else (name, rest)
 
     def _content(self, name: str, source: Source, section: Section, key: int) -> tuple[bytes, bytes] | None:
         wanted = (name, section.key, key)
@@ -157,19 +164,28 @@ def _parse(source: Source, path: str) -> tuple[Section | None, int, bool]:
     return section, int(encode_morton(cell, section.grid_shape)[0]), False
 
 
-def _ranged(body: bytes, asked: str | None, headers: Mapping[str, str]) -> Answer:
-    """All of a content, or the part that a ``Range`` header names (RFC 9110, 14.1.2)."""
-    headers = {**headers, "Accept-Ranges": "bytes"}
-    if asked is None:
-        return Answer(200, body, headers)
-    size, found = len(body), _RANGE.fullmatch(asked.strip())
+def parse_range(asked: str | None, size: int) -> tuple[int, int] | None:
+    """First byte and end of what a ``Range`` header names of a content (RFC 9110, 14.1.2); None for all of it.
+
+    Other units and several ranges may be left aside. A range that holds nothing ends before it begins.
+    """
+    found = None if asked is None else _RANGE.fullmatch(asked.strip())
     if found is None:
-        return Answer(200, body, headers)  # other units and several ranges may be left aside
+        return None
     first, last = found.groups()
     if first:
-        start, end = int(first), min(int(last) + 1 if last else size, size)
-    else:
-        start, end = max(0, size - int(last or 0)), size
+        return int(first), min(int(last) + 1 if last else size, size)
+    return max(0, size - int(last or 0)), size
+
+
+def _ranged(body: bytes, asked: str | None, headers: Mapping[str, str]) -> Answer:
+    """All of a content, or the part that a ``Range`` header names."""
+    headers = {**headers, "Accept-Ranges": "bytes"}
+    size = len(body)
+    span = parse_range(asked, size)
+    if span is None:
+        return Answer(200, body, headers)
+    start, end = span
     if start >= end:
         return Answer(416, headers={"Content-Range": f"bytes */{size}"})
     return Answer(206, body[start:end], {**headers, "Content-Range": f"bytes {start}-{end - 1}/{size}"})

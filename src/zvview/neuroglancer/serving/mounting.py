@@ -21,14 +21,14 @@ import tornado.netutil
 import tornado.web
 
 from zvview.errors import InvalidInputError, UnsupportedError
-from zvview.neuroglancer.serving.handling import Door, SourceHandler
+from zvview.neuroglancer.serving.handling import MOST_BODY, Door, SourceHandler
+from zvview.neuroglancer.serving.limits import guard
 
 __all__ = ["LOOPBACK", "Mounted", "OwnServer", "mount"]
 
 LOOPBACK: Final = "127.0.0.1"
 _PATH: Final = "zarr-vectors"
 _WAIT_S: Final = 10.0
-_MOST_BODY: Final = 1 << 16  # nobody has anything to send
 _DOORS: MutableMapping[Any, list[Door]] = WeakKeyDictionary()
 """Those of each of the client's servers that was extended: there is one as long as nobody ends it."""
 
@@ -82,7 +82,8 @@ class OwnServer:
 
     async def _begin(self, door: Door, address: str, port: int) -> int:
         app = tornado.web.Application([_rule([door])], log_function=lambda handler: None)
-        self._server = tornado.httpserver.HTTPServer(app, max_body_size=_MOST_BODY, max_buffer_size=_MOST_BODY)
+        self._server = tornado.httpserver.HTTPServer(app, max_body_size=MOST_BODY, max_buffer_size=4 * MOST_BODY)
+        guard(self._server)
         sockets = tornado.netutil.bind_sockets(port, address)
         self._server.add_sockets(sockets)
         return int(sockets[0].getsockname()[1])
@@ -167,6 +168,8 @@ def _doors_of(running: Any) -> list[Door] | None:
     def put() -> None:
         try:
             add(r".*", [_rule(doors)])
+            if isinstance(found := getattr(running, "http_server", None), tornado.httpserver.HTTPServer):
+                guard(found)
             done.set_result(None)
         except Exception as error:
             done.set_exception(error)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from zvview.errors import ConflictError
 from zvview.neuroglancer.serving.answers import Answer, Answers
-from zvview.neuroglancer.sources.contract import Source
+from zvview.neuroglancer.sources.contract import Source, StaleLevelsError
 from zvview.store.store import Store
 
 __all__ = ["Published"]
@@ -23,10 +23,11 @@ class Published:
     ----------
     store : Store
     make_sources : callable
-        Gives the sources of the store as it is now, by name.
+        Gives the sources of the store as it is now, by name; with ``with_levels=False`` those that do not rely on its
+        coarse levels.
     """
 
-    def __init__(self, store: Store, make_sources: Callable[[Store], Mapping[str, Source]]) -> None:
+    def __init__(self, store: Store, make_sources: Callable[..., Mapping[str, Source]]) -> None:
         self.store = store
         self._make = make_sources
         self._lock = threading.Lock()
@@ -47,20 +48,23 @@ class Published:
         UnreachableError
         """
         for _ in range(_TRIES):
-            answers = self._answers
+            answers, is_stale = self._answers, False
             try:
                 if _state_of(self.store) is self._state:
                     return answers.answer(path, headers)
+            except StaleLevelsError:
+                is_stale = True
             except ConflictError:
                 pass
             with self._lock:
                 if self._answers is answers:
-                    self._answers = self._renew()
+                    self._answers = self._renew(with_levels=not is_stale)
         raise ConflictError(f"{self.store.place} was changed {_TRIES} times while it was read; try again later")
 
-    def _renew(self) -> Answers:
+    def _renew(self, *, with_levels: bool = True) -> Answers:
         self._state = _state_of(self.store)
-        return Answers(self._make(self.store), secrets.token_hex(8))
+        made = self._make(self.store) if with_levels else self._make(self.store, with_levels=False)
+        return Answers(made, secrets.token_hex(8))
 
 
 def _state_of(store: Store) -> object:

@@ -33,6 +33,8 @@ class Chunks:
         Of chunks that are kept because they may be asked for again.
     levels : int, optional
         How many of the levels, the finest first; all by default.
+    facts : StoreFacts, optional
+        What is known of the store by now.
 
     Raises
     ------
@@ -40,9 +42,16 @@ class Chunks:
         No level of the store can be read.
     """
 
-    def __init__(self, store: Store, budget_bytes: int = _BUDGET_BYTES, *, levels: int | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        budget_bytes: int = _BUDGET_BYTES,
+        *,
+        levels: int | None = None,
+        facts: StoreFacts | None = None,
+    ) -> None:
         self.store = store
-        facts = gather_facts(store)
+        facts = facts or gather_facts(store)
         self.facts: StoreFacts = replace(facts, levels=facts.levels[:levels])
         self.tables = tuple(ChunkTable.of(level.chunks) for level in self.facts.levels)
         self._held: LRUCache[tuple[int, int], ChunkPart] = LRUCache(budget_bytes, lambda part: part.nbytes)

@@ -9,10 +9,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zvview.errors import ConflictError
 from zvview.format.sequences import offsets_of
 from zvview.neuroglancer.encoding.records import EncodedRecords
 
-__all__ = ["Block", "Section", "Source"]
+__all__ = ["Block", "Section", "Source", "StaleLevelsError"]
+
+
+class StaleLevelsError(ConflictError):
+    """Coarse levels are not parts of the finest, as they tell: the source is made anew without them."""
 
 
 @dataclass(frozen=True, slots=True)

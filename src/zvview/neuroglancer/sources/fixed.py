@@ -1,10 +1,11 @@
-"""A few annotations that are all held in memory, in one cell."""
+"""Annotations that are all held in memory: levels of one cell each, since they reach far, a fair sample first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,11 @@ from zvview.neuroglancer.encoding.annotations import (
 )
 from zvview.neuroglancer.sources.contract import Block, Section
 from zvview.neuroglancer.sources.frame import SourceFrame
+from zvview.neuroglancer.sources.ranks import LIMIT, rank_names
 
 __all__ = ["FixedAnnotations", "FixedColumns"]
+
+_GROWTH: Final = 8  # times as many in the next level
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,15 +75,24 @@ class FixedAnnotations:
         bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
         notes: Sequence[str] = (),
     ) -> None:
-        self.frame, self.properties, self._ids = frame, columns, ids
+        self.frame, self.properties = frame, columns
         self.schema = AnnotationSchema(kind, frame.space.rank, columns.specs)
-        self._records = encode_records(self.schema, geometry, columns.values)
+        order = np.argsort(rank_names(ids), kind="stable")
+        self._ids, self._records = ids[order], encode_records(self.schema, geometry, columns.values).take(order)
         lower, upper = frame.space.bounds(*(corner - frame.origin for corner in bounds))
         self._notes = tuple(notes)
         shape = (1,) * self.schema.rank
-        level = SpatialLevel("spatial0", shape, tuple(np.maximum(upper - lower, 1e-9).tolist()), len(ids))
-        self.info: Mapping[str, Any] = annotation_info(self.schema, frame.space.dimensions, lower, upper, [level])
-        self.sections = (Section("spatial0", shape, ("spatial", 0)), Section("by_id", None, ("by_id",)))
+        edges = tuple(np.maximum(upper - lower, 1e-9).tolist())
+        self._bounds = _split(len(ids))
+        levels = [
+            SpatialLevel(f"spatial{number}", shape, edges, stop - start)
+            for number, (start, stop) in enumerate(pairwise(self._bounds))
+        ]
+        self.info: Mapping[str, Any] = annotation_info(self.schema, frame.space.dimensions, lower, upper, levels)
+        self.sections = (
+            *(Section(level.key, shape, ("spatial", number)) for number, level in enumerate(levels)),
+            Section("by_id", None, ("by_id",)),
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -87,14 +100,24 @@ class FixedAnnotations:
         return (*self.frame.notes, *self._notes)
 
     def keys(self, section: Section) -> Iterator[NDArray[np.uint64]]:
-        """Numbers of all contents: the one cell, or all annotations."""
+        """Numbers of all contents: the one cell of a level, or all annotations."""
         yield self._ids if section.grid_shape is None else np.zeros(1, np.uint64)
 
     def read(self, section: Section, keys: NDArray[np.uint64]) -> Block:
-        """The cell, or single annotations."""
+        """The cell of a level, or single annotations."""
         if section.grid_shape is None:
             rows = np.flatnonzero(np.isin(self._ids, keys))
             return Block(self._ids[rows], self._records.take(rows))
         if not (keys == 0).any() or not len(self._ids):
             return Block.of((), [])
-        return Block.of([0], [encode_list(self._records, self._ids)])
+        rows = np.arange(*self._bounds[self.sections.index(section) :][:2])
+        return Block.of([0], [encode_list(self._records.take(rows), self._ids[rows])])
+
+
+def _split(count: int) -> list[int]:
+    """Bounds of the levels among annotations in the order in which they are drawn; at least one level."""
+    bounds, size = [0], LIMIT
+    while count - bounds[-1] > 2 * size:
+        bounds.append(bounds[-1] + size)
+        size *= _GROWTH
+    return [*bounds, count]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -27,6 +28,7 @@ from zvview.neuroglancer.sources.contract import Block, Section
 from zvview.neuroglancer.sources.frame import SourceFrame
 from zvview.neuroglancer.sources.line_columns import LineColumns
 from zvview.neuroglancer.sources.pieces import MOST_CHUNKS, UNOWNED, Pieces, as_steps, join_pieces, means_of
+from zvview.neuroglancer.sources.related import RELATIONSHIP, Owned, relate
 from zvview.neuroglancer.sources.tiers import Tier, TierTable, rank_names
 from zvview.store.level import Level
 from zvview.stream.parts import ROW_BITS, ChunkPart
@@ -82,7 +84,9 @@ class LineSource:
             raise UnsupportedError(f"{chunks.store.place} has more than {MOST_CHUNKS} chunks")
         self._chunks, self.frame, self.properties, self._tiers = chunks, frame, columns, tiers
         self._collect, self._has_objects = collect, has_objects
-        self.schema = AnnotationSchema(kind, frame.space.rank, columns.specs)
+        self._related = relate(chunks)
+        relationships = () if self._related is None else (RELATIONSHIP,)
+        self.schema = AnnotationSchema(kind, frame.space.rank, columns.specs, relationships)
         facts = [tiers.facts(number) for number in range(len(tiers))]
         corner = common_corner(facts[::-1], chunks.facts.ndim)
         self._grids = [grid_of_level(level, corner) for level in facts]
@@ -93,6 +97,7 @@ class LineSource:
                 Section(key, tuple(frame.widen(self._grids[number].shape, 1)), ("spatial", number))
                 for key, number in self._tier_of.items()
             ),
+            *(() if self._related is None else (self._related.section,)),
             Section("by_id", None, ("by_id",)),
         )
 
@@ -148,6 +153,9 @@ class LineSource:
             for start in range(0, len(codes), _AT_ONCE):
                 yield codes[start : start + _AT_ONCE]
             return
+        if self._related is not None and section == self._related.section:
+            yield from self._related.keys()
+            return
         yield from self._object_keys()
         for row in range(len(self._chunks.levels[0].chunks)):
             found = self._pieces(0, row, self._chunks.read(0, [row])[0]).names
@@ -173,17 +181,36 @@ class LineSource:
                 return
 
     def read(self, section: Section, keys: NDArray[np.uint64]) -> Block:
-        """Cells of a spatial level, or whole lines by their ids."""
+        """Cells of a spatial level, whole lines by their ids, or all of an object."""
         if section.key in self._tier_of:
             return self._read_cells(self._tier_of[section.key], keys)
+        if self._related is not None and section == self._related.section:
+            return self._related.list(keys, self._owned(self._related.segments.objects(keys)))
         is_named = (keys >> np.uint64(62)) == _TAG
         found = [*self._read_named(keys[is_named])]
         if self._has_objects:
-            found += self._read_objects(keys[~is_named].view(np.int64))
+            whole = self._read_objects(keys[~is_named].view(np.int64))
+            is_steps = self.schema.annotation_type == "line"
+            found += [_take_named(pieces, pieces.names) if is_steps else pieces for pieces in whole]
         if not found:
             return Block.of((), [])
         pieces = join_pieces(found)
-        return Block(pieces.names, self._encode(pieces))
+        records = self._encode(pieces)
+        return Block(pieces.names, records if self._related is None else self._related.tell(records, pieces.ids))
+
+    def _owned(self, objects: NDArray[np.int64]) -> Iterator[Owned]:
+        """All lines of some objects, as they are found by their ids."""
+        assert self._related is not None
+        if self._has_objects:
+            found = self._read_objects(objects)
+        else:
+            rows = self._related.rows_of(0, objects)
+            found = (self._pieces(0, row, self._chunks.read(0, [row])[0]) for row in rows)
+        for pieces in found:
+            yield Owned(pieces.ids, pieces.names, partial(self._encode_rows, pieces))
+
+    def _encode_rows(self, pieces: Pieces, rows: NDArray[np.int64]) -> EncodedRecords:
+        return self._encode(pieces.take(rows))
 
     def _read_cells(self, number: int, codes: NDArray[np.uint64]) -> Block:
         found, contents = [], []
@@ -250,7 +277,7 @@ class LineSource:
         }
         own = batch.object_ids.astype(np.int64)
         pieces = Pieces(batch.positions, batch.offsets, own, own.view(np.uint64), values)
-        yield _take_named(as_steps(pieces), pieces.names) if self.schema.annotation_type == "line" else pieces
+        yield as_steps(pieces) if self.schema.annotation_type == "line" else pieces
 
 
 def _take_named(pieces: Pieces, wanted: NDArray[np.uint64]) -> Pieces:

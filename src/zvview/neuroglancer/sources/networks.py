@@ -1,43 +1,39 @@
 """Nodes of graphs and skeletons as annotations, so that many networks can be browsed at once.
 
 What a coarse level of a network keeps are nodes of the finer one: roots, tips, branch points, and what its runs need.
-So nodes are in spatial levels that add up as points are (:mod:`~zvview.neuroglancer.sources.points`).
+So nodes are in spatial levels that add up as points are (:mod:`~zvview.neuroglancer.sources.points`); those of stores
+without such levels by rank (:mod:`~zvview.neuroglancer.sources.ranked_points`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zvview.cancel import CancelToken
-from zvview.format.attributes import AttributeMetadata
 from zvview.neuroglancer.sources.chunks import Chunks
 from zvview.neuroglancer.sources.contract import Source
 from zvview.neuroglancer.sources.frame import SourceFrame
 from zvview.neuroglancer.sources.line_segments import open_edges
-from zvview.neuroglancer.sources.points import NestedPoints
+from zvview.neuroglancer.sources.owners import Owners
+from zvview.neuroglancer.sources.points import STALE, NestedPoints
 from zvview.neuroglancer.sources.properties import Properties
+from zvview.neuroglancer.sources.ranked_points import RankedPoints
 from zvview.neuroglancer.sources.skeletons import MOST_WHOLE, open_skeletons
 from zvview.pyramid.trees import METHOD
 from zvview.store.store import Store
 from zvview.stream.parts import ChunkPart
-from zvview.style.colourmaps import colour_ids
 
 __all__ = ["NodeChunks", "open_networks", "open_nodes"]
 
 _BUDGET_BYTES: Final = 128 << 20  # edges keep the chunks of their own reading
-_OBJECT: Final = "object"
-_COLOUR: Final = AttributeMetadata(
-    _OBJECT, np.dtype(np.uint8), (3,), channel_names=("red", "green", "blue"), description="Colour of the object"
-)
 
 
 class NodeChunks(Chunks):
-    """The chunks of a store of networks as chunks of points: nodes, each with its object and the colour of that.
+    """The chunks of a store of networks as chunks of points: nodes, each with its object and what that tells.
 
     Parameters
     ----------
@@ -48,8 +44,7 @@ class NodeChunks(Chunks):
 
     def __init__(self, store: Store, *, levels: int | None = None) -> None:
         super().__init__(store, _BUDGET_BYTES, levels=levels)
-        self.has_colours = store.level(self.levels[0].number).object_ids is not None
-        self.has_colours &= _OBJECT not in self.facts.attributes
+        self.owners = Owners.of(store, self.facts.attributes)
 
     def read(self, level: int, rows: Sequence[int], cancel: CancelToken | None = None) -> list[ChunkPart]:
         """Chunks at `rows` of the table of a level, which counts from the finest."""
@@ -57,19 +52,19 @@ class NodeChunks(Chunks):
 
     def _as_points(self, part: ChunkPart) -> ChunkPart:
         ids = None if part.object_ids is None else np.repeat(part.object_ids, np.diff(part.offsets))
-        attributes: dict[str, NDArray[Any]] = dict(part.attributes)
-        if self.has_colours and ids is not None:
-            attributes[_OBJECT] = np.rint(colour_ids(ids)[:, :3] * 255).astype(np.uint8)
-        return ChunkPart(part.positions, attributes, ids)
+        told = {} if ids is None else self.owners.tell(ids)
+        return ChunkPart(part.positions, {**part.attributes, **told}, ids)
 
 
-def open_networks(chunks: Chunks, frame: SourceFrame) -> dict[str, Source]:
+def open_networks(chunks: Chunks, frame: SourceFrame, *, with_levels: bool = True) -> dict[str, Source]:
     """The sources of a store of graphs or skeletons by name: skeletons of objects, and all edges and nodes.
 
     Parameters
     ----------
     chunks : Chunks
     frame : SourceFrame
+    with_levels : bool
+        Whether levels that tell to be nested are taken to be.
 
     Raises
     ------
@@ -78,11 +73,13 @@ def open_networks(chunks: Chunks, frame: SourceFrame) -> dict[str, Source]:
     """
     skeletons = open_skeletons(chunks, frame)
     told = () if skeletons else (f"a store without objects, of more than {MOST_WHOLE:,} vertices, is no skeleton",)
-    nodes = open_nodes(chunks.store, frame, told)
+    nodes = open_nodes(chunks.store, frame, told, with_levels=with_levels)
     return {**skeletons, "edges": open_edges(chunks, frame), "nodes": nodes}
 
 
-def open_nodes(store: Store, frame: SourceFrame, notes: tuple[str, ...] = ()) -> NestedPoints:
+def open_nodes(
+    store: Store, frame: SourceFrame, notes: tuple[str, ...] = (), *, with_levels: bool = True
+) -> NestedPoints | RankedPoints:
     """The nodes of a store of graphs or skeletons.
 
     Parameters
@@ -91,6 +88,8 @@ def open_nodes(store: Store, frame: SourceFrame, notes: tuple[str, ...] = ()) ->
     frame : SourceFrame
     notes : tuple of str
         What else is to be told.
+    with_levels : bool
+        Whether levels that tell to be nested are taken to be.
 
     Raises
     ------
@@ -98,13 +97,10 @@ def open_nodes(store: Store, frame: SourceFrame, notes: tuple[str, ...] = ()) ->
         More chunks than nodes can be named by; grids that do not share a corner.
     """
     coarse = [store.reader(number).layout.metadata.coarsening_method for number in store.levels[1:]]
-    is_nested = all(method == METHOD for method in coarse)
+    is_nested = bool(coarse) and all(method == METHOD for method in coarse)
+    if is_nested and not with_levels:
+        is_nested, notes = False, (*notes, STALE)
     chunks = NodeChunks(store, levels=None if is_nested else 1)
-    attributes = dict(chunks.facts.attributes)
-    if chunks.has_colours:
-        attributes[_OBJECT] = _COLOUR
-    properties = Properties.of(attributes)
-    if coarse and not is_nested:
-        notes = (*notes, "coarse levels hold other nodes than the finest, so that all nodes are read as one level")
+    properties = Properties.of({**chunks.facts.attributes, **chunks.owners.attributes})
     properties = replace(properties, notes=(*properties.notes, *notes))
-    return NestedPoints(chunks, frame, properties)
+    return (NestedPoints if is_nested else RankedPoints)(chunks, frame, properties)

@@ -9,37 +9,38 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from cachetools import LRUCache
 from numpy.typing import NDArray
 
-from zvview.errors import ConflictError, UnsupportedError
+from zvview.errors import ConflictError
 from zvview.format.sequences import distinct
-from zvview.neuroglancer.encoding.annotations import (
-    AnnotationSchema,
-    SpatialLevel,
-    annotation_info,
-    encode_list,
-    encode_records,
-)
-from zvview.neuroglancer.encoding.records import EncodedRecords, join_records
+from zvview.neuroglancer.encoding.annotations import SpatialLevel, annotation_info, encode_list
+from zvview.neuroglancer.encoding.records import join_records
 from zvview.neuroglancer.sources.cells import common_corner, grid_of_level, parents_of
 from zvview.neuroglancer.sources.chunks import Chunks
-from zvview.neuroglancer.sources.contract import Block, Section
+from zvview.neuroglancer.sources.contract import Block, Section, StaleLevelsError
 from zvview.neuroglancer.sources.differences import identify, lacking
 from zvview.neuroglancer.sources.frame import SourceFrame
+from zvview.neuroglancer.sources.point_records import (
+    CHUNK_SHIFT,
+    LEVEL_SHIFT,
+    MOST_CHUNKS,
+    PointRecords,
+    name_points,
+)
 from zvview.neuroglancer.sources.properties import Properties
+from zvview.neuroglancer.sources.related import Owned
 from zvview.stream.parts import ChunkPart
 
-__all__ = ["NestedPoints"]
+__all__ = ["STALE", "NestedPoints"]
 
-LEVEL_SHIFT, CHUNK_SHIFT = 58, 32
-"""An annotation is named by level, chunk and row: ``level << 58 | chunk << 32 | row``."""
+STALE: Final = (
+    "coarse levels hold other points than the finest, so that they are not used (zvview pyramid makes them anew)"
+)
 
-_MOST_LEVELS, _MOST_CHUNKS = 1 << (64 - LEVEL_SHIFT), 1 << (LEVEL_SHIFT - CHUNK_SHIFT)
 _IDENTITY_BYTES = 64 << 20
 
 
@@ -50,6 +51,21 @@ class _Own:
     part: ChunkPart
     rows: NDArray[np.int64]
     ids: NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Above:
+    """What is known of a chunk of a coarse level: names of its points, ascending, and how many each finer chunk has.
+
+    Row -1 is that of finer chunks that are not there.
+    """
+
+    names: NDArray[np.uint64]
+    below: Mapping[int, int]
+
+    @property
+    def nbytes(self) -> int:
+        return self.names.nbytes + 100 * len(self.below)
 
 
 class NestedPoints:
@@ -69,14 +85,16 @@ class NestedPoints:
         More chunks or levels than annotations can be named by; grids that do not share a corner.
     ConflictError
         The store is being replaced.
+    StaleLevelsError
+        A level holds points that the next finer one lacks, as far as chunks tell; of single points it is raised by what
+        reads them. Another program may have edited the finest level alone.
     """
 
     def __init__(self, chunks: Chunks, frame: SourceFrame, properties: Properties) -> None:
         levels, ndim = chunks.levels, chunks.facts.ndim
-        if len(levels) > _MOST_LEVELS or max(len(level.chunks) for level in levels) > _MOST_CHUNKS:
-            raise UnsupportedError(f"{chunks.store.place} has more than {_MOST_CHUNKS} chunks or {_MOST_LEVELS} levels")
         self._chunks, self.frame, self.properties = chunks, frame, properties
-        self.schema = AnnotationSchema("point", frame.space.rank, properties.specs)
+        self._records = PointRecords(chunks, frame, properties)
+        self.schema, self._related = self._records.schema, self._records.related
         self._counts = [chunks.store.count_vertices(level.number).astype(np.float64) for level in levels]
         if any(len(counts) != len(level.chunks) for counts, level in zip(self._counts, levels, strict=True)):
             raise ConflictError(f"{chunks.store.place} is not what it was")
@@ -87,7 +105,11 @@ class NestedPoints:
             parents_of(fine, coarse, table, np.arange(len(fine.chunks)), ndim)
             for fine, coarse, table in zip(levels, levels[1:], chunks.tables[1:], strict=False)
         ]
-        self._identities: LRUCache[tuple[int, int], NDArray[np.uint64]] = LRUCache(_IDENTITY_BYTES, lambda a: a.nbytes)
+        for counts, parents in zip(self._counts[1:], self._parents, strict=False):
+            if (counts[~np.isin(np.arange(len(counts)), parents)] > 0).any():
+                raise StaleLevelsError(f"{chunks.store.place}: {STALE}")
+        self._identities: LRUCache[tuple[int, int], _Above] = LRUCache(_IDENTITY_BYTES, lambda above: above.nbytes)
+        self._checked: set[tuple[int, int]] = set()
         self._lock = threading.Lock()
         coarse_first = range(len(levels) - 1, -1, -1)
         self._level_of = {f"spatial{k}": level for k, level in enumerate(coarse_first)}
@@ -96,6 +118,7 @@ class NestedPoints:
                 Section(key, tuple(frame.widen(self._grids[level].shape, 1)), ("spatial", k))
                 for k, (key, level) in enumerate(self._level_of.items())
             ),
+            *(() if self._related is None else (self._related.section,)),
             Section("by_id", None, ("by_id",)),
         )
 
@@ -136,23 +159,19 @@ class NestedPoints:
             for start in range(0, len(grid.codes), 64):
                 yield grid.codes[start : start + 64]
             return
+        if self._related is not None and section == self._related.section:
+            yield from self._related.keys()
+            return
         for level in range(len(self._grids) - 1, -1, -1):
             for row, count in enumerate(self._counts[level].tolist()):
-                yield _name(level, row, np.arange(count))  # also of those that a coarser level holds: nothing is read
+                yield name_points(level, row, np.arange(count))  # also of those that a coarser level holds
 
     @property
     def basis(self) -> str:
-        """See :class:`~zvview.neuroglancer.exporting.stamps.Traced`; objects may change without their points."""
-        levels = self._chunks.levels
-        if any(self._chunks.store.reader(level.number).objects is not None for level in levels):
-            return ""
-        told = blake2b(repr((self.schema, self.properties.plans)).encode(), digest_size=16)
-        grids = [array for grid in self._grids for array in (grid.shape, grid.cell_shape, grid.first)]
-        for array in (self.frame.origin, self._lower, *grids):
-            told.update(array.tobytes())
-        for level in levels:  # annotations are named by the rows of chunks
-            told.update(level.chunks.tobytes())
-        return told.hexdigest()
+        """See :class:`~zvview.neuroglancer.exporting.stamps.Traced`."""
+        return self._records.basis(
+            (self._lower, *(array for grid in self._grids for array in (grid.shape, grid.cell_shape, grid.first)))
+        )
 
     def relies_on(self, section: Section, keys: NDArray[np.uint64]) -> list[tuple[int, NDArray[np.int64]]]:
         """See :class:`~zvview.neuroglancer.exporting.stamps.Traced`."""
@@ -162,7 +181,7 @@ class NestedPoints:
         else:
             chunks = {}
             for name in distinct(keys >> np.uint64(CHUNK_SHIFT)).tolist():
-                chunks.setdefault(name >> LEVEL_SHIFT - CHUNK_SHIFT, []).append(name % _MOST_CHUNKS)
+                chunks.setdefault(name >> LEVEL_SHIFT - CHUNK_SHIFT, []).append(name % MOST_CHUNKS)
         out = []
         for level, rows in chunks.items():
             own = distinct(np.array(rows, np.int64))
@@ -178,10 +197,12 @@ class NestedPoints:
         return np.asarray(found)
 
     def read(self, section: Section, keys: NDArray[np.uint64]) -> Block:
-        """Cells of a spatial level, or single annotations."""
+        """Cells of a spatial level, single annotations, or all of an object."""
         if section.key in self._level_of:
             return self._read_cells(self._level_of[section.key], keys)
-        return self._read_single(keys)
+        if self._related is not None and section == self._related.section:
+            return self._related.list(keys, self._owned(self._related.segments.objects(keys)))
+        return self._records.read_single(keys, self._find)
 
     def _read_cells(self, level: int, codes: NDArray[np.uint64]) -> Block:
         grid = self._grids[level]
@@ -197,33 +218,23 @@ class NestedPoints:
 
     def _encode_cell(self, parts: Sequence[_Own]) -> bytes:
         ids = np.concatenate([part.ids for part in parts])
-        records = join_records([self._encode(part.part, part.rows) for part in parts])
+        records = join_records([self._records.encode(part.part, part.rows) for part in parts])
         if len(parts) > 1:  # the client draws the first of a cell where it has room for some only
             order = np.random.default_rng(len(ids)).permutation(len(ids))
             ids, records = ids[order], records.take(order)
         return encode_list(records, ids)
 
-    def _encode(self, part: ChunkPart, rows: NDArray[np.int64]) -> EncodedRecords:
-        columns = self.properties.encode({name: values[rows] for name, values in part.attributes.items()}, len(rows))
-        return encode_records(self.schema, self.frame.place(part.positions[rows]), columns)
+    def _find(self, level: int, chunk: int) -> tuple[ChunkPart, NDArray[np.int64]]:
+        (own,) = self._own(level, [chunk])
+        return own.part, own.rows
 
-    def _read_single(self, ids: NDArray[np.uint64]) -> Block:
-        levels = (ids >> np.uint64(LEVEL_SHIFT)).astype(np.int64)
-        chunks = ((ids >> np.uint64(CHUNK_SHIFT)) & np.uint64(_MOST_CHUNKS - 1)).astype(np.int64)
-        rows = (ids & np.uint64(0xFFFFFFFF)).astype(np.int64)
-        found, contents = [], []
-        for level, chunk in sorted(set(zip(levels.tolist(), chunks.tolist(), strict=True))):
-            if level >= len(self._grids) or chunk >= len(self._chunks.levels[level].chunks):
-                continue
-            (own,) = self._own(level, [chunk])
-            wanted = rows[(levels == level) & (chunks == chunk)]
-            wanted = wanted[np.isin(wanted, own.rows)]
-            records = self._encode(own.part, wanted)
-            found.append(_name(level, chunk, wanted))
-            contents.append(records)
-        if not found:
-            return Block.of((), [])
-        return Block(np.concatenate(found), join_records(contents))
+    def _owned(self, objects: NDArray[np.int64]) -> Iterator[Owned]:
+        """The points of all chunks in which any of some objects is."""
+        assert self._related is not None
+        for level in range(len(self._grids) - 1, -1, -1):
+            for row in self._related.rows_of(level, objects):
+                (own,) = self._own(level, [row])
+                yield self._records.owned(own.part, own.rows, own.ids)
 
     def _own(self, level: int, rows: list[int]) -> list[_Own]:
         """What no coarser level holds of some chunks."""
@@ -236,28 +247,59 @@ class NestedPoints:
             names = identify(part)
             kept = _order(names)
             if parent >= 0:  # names in order are found in a fraction of the time
-                kept = kept[lacking(names[kept], self._identify(level + 1, [parent])[0])]
-            out.append(_Own(part, kept, _name(level, row, kept)))
+                above = self._identify(level + 1, [parent])[0]
+                fresh = lacking(names[kept], above.names)
+                if len(names) - len(fresh) != above.below.get(row, 0) or -1 in above.below:
+                    self._check(level, parent)
+                kept = kept[fresh]
+            out.append(_Own(part, kept, name_points(level, row, kept)))
         return out
 
-    def _identify(self, level: int, rows: list[int]) -> list[NDArray[np.uint64]]:
-        """Names of the points of some chunks, each ascending."""
+    def _check(self, level: int, parent: int) -> None:
+        """Compare all points of a chunk of the next coarser level with those below it.
+
+        Where offsets were added, a point that lies between two chunks may seem to be in the other one.
+
+        Raises
+        ------
+        StaleLevelsError
+        """
         with self._lock:
-            known = {row: names for row in rows if (names := self._identities.get((level, row))) is not None}
+            if (level, parent) in self._checked:
+                return
+        above, found = self._identify(level + 1, [parent])[0].names, 0
+        for row in np.flatnonzero(self._parents[level] == parent).tolist():
+            names = np.sort(identify(self._chunks.read(level, [row])[0]))
+            found += len(names) - len(lacking(names, above))
+            if not len(names) and self._counts[level][row]:  # a damaged chunk, of which the coarser one tells
+                found = len(above)
+                break
+        if found != len(above):
+            raise StaleLevelsError(f"{self._chunks.store.place}: {STALE}")
+        with self._lock:
+            self._checked.add((level, parent))
+
+    def _identify(self, level: int, rows: list[int]) -> list[_Above]:
+        """What is known of some chunks of a coarse level."""
+        with self._lock:
+            known = {row: above for row in rows if (above := self._identities.get((level, row))) is not None}
         missing = [row for row in dict.fromkeys(rows) if row not in known]
         for row, part in zip(missing, self._chunks.read(level, missing) if missing else [], strict=True):
-            names = np.sort(identify(part))
-            known[row] = names
+            known[row] = _Above(np.sort(identify(part)), self._count_below(level, row, part))
             with self._lock:
-                if names.nbytes <= _IDENTITY_BYTES:
-                    self._identities[level, row] = names
+                if known[row].nbytes <= _IDENTITY_BYTES:
+                    self._identities[level, row] = known[row]
         return [known[row] for row in rows]
 
-
-def _name(level: int, chunk: int, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Ids of annotations."""
-    base = np.uint64(level << LEVEL_SHIFT | chunk << CHUNK_SHIFT)
-    return rows.astype(np.uint64) | base
+    def _count_below(self, level: int, row: int, part: ChunkPart) -> dict[int, int]:
+        """In which chunks of the next finer level the points of a chunk are, and how many in each."""
+        finer, facts = self._chunks.levels[level - 1], self._chunks.facts
+        stored = part.positions if not facts.offset.any() else part.positions - facts.offset
+        with np.errstate(invalid="ignore"):
+            cells = np.floor(stored / finer.chunk_shape).astype(np.int64)
+        lead = np.repeat(self._chunks.levels[level].chunks[row : row + 1, : -facts.ndim], len(cells), axis=0)
+        found, counts = np.unique(self._chunks.tables[level - 1].find(np.hstack((lead, cells))), return_counts=True)
+        return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 def _order(names: NDArray[np.uint64]) -> NDArray[np.int64]:

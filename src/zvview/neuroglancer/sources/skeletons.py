@@ -22,6 +22,7 @@ from zvview.neuroglancer.encoding.space import ModelFrame, model_frame
 from zvview.neuroglancer.sources.chunks import Chunks
 from zvview.neuroglancer.sources.contract import Block, Section, Source
 from zvview.neuroglancer.sources.frame import SourceFrame
+from zvview.neuroglancer.sources.segment_order import MOST_SHOWN, largest_segments, segments_by_place
 from zvview.neuroglancer.sources.segment_properties import SegmentPropertySource
 from zvview.neuroglancer.sources.segments import MOST_COLOURED, Segments
 from zvview.neuroglancer.sources.skeleton_columns import SkeletonColumns
@@ -37,9 +38,7 @@ MOST_WHOLE: Final = 1_000_000
 _PROPERTIES: Final = "segment_properties"
 _SECTION: Final = Section("")
 _WHOLE: Final = np.array([1], np.uint64)  # the segment of a store without objects
-_AT_ONCE, _VERTICES_AT_ONCE = 2000, 500_000
-_MOST_SHOWN, _VERTICES_SHOWN = 100, 1_000_000
-_MOST_WEIGHED: Final = 1_000_000  # objects whose pieces are counted to find the largest
+_VERTICES_SHOWN: Final = 1_000_000
 
 
 class SkeletonSource:
@@ -82,9 +81,9 @@ class SkeletonSource:
         known = [*self.model.notes, *self.columns.notes]
         if self.segments is not None:
             known += self.segments.notes
-            if self._is_network and len(self.segments.ids) > _MOST_SHOWN:
+            if self._is_network and len(self.segments.ids) > MOST_SHOWN:
                 known.append(
-                    f"of all objects at most {_MOST_SHOWN}, those of the most pieces, are shown as skeletons at first; "
+                    f"of all objects at most {MOST_SHOWN}, those of the most pieces, are shown as skeletons at first; "
                     "others by a choice in the list of segments"
                 )
             if len(self.segments.ids) > MOST_COLOURED:
@@ -107,34 +106,14 @@ class SkeletonSource:
             return _WHOLE
         if not self._is_network:
             return np.empty(0, np.uint64)  # annotations show such lines, all of them
-        objects = self._store.reader(self._level.number).objects
-        assert objects is not None
-        if len(objects) > _MOST_WEIGHED:
-            return np.empty(0, np.uint64)
-        pieces = np.diff(objects.manifests().offsets)
-        ids = objects.ids
-        rows = np.flatnonzero((pieces > 0) & (ids >= 0))
-        rows = rows[np.lexsort((ids[rows], -pieces[rows]))][:_MOST_SHOWN]
-        per_piece = float(self._store.count_vertices(self._level.number).sum()) / max(1, int(pieces.sum()))
-        fits = np.cumsum(pieces[rows]) * per_piece <= _VERTICES_SHOWN
-        return self.segments.of_objects(ids[rows][: max(1, int(fits.sum()))])
+        return largest_segments(self._store, self._level.number, self.segments, _VERTICES_SHOWN)
 
     def keys(self, section: Section) -> Iterator[NDArray[np.uint64]]:
         """Segments of all objects, those that begin near each other at once."""
         if self.segments is None:
             yield _WHOLE
             return
-        present = self._level.present_object_ids
-        assert present is not None
-        present = present[present >= 0]
-        if not len(present):
-            return
-        first = self._level.first_chunks(present)
-        ordered = present[np.lexsort((present, *first.T[::-1]))]
-        mean = float(self._store.count_vertices(self._level.number).sum()) / len(present)
-        step = int(np.clip(_VERTICES_AT_ONCE / max(mean, 1.0), 1, _AT_ONCE))
-        for start in range(0, len(ordered), step):
-            yield self.segments.of_objects(ordered[start : start + step])
+        yield from segments_by_place(self._store, self._level.number, self.segments)
 
     def read(self, section: Section, keys: NDArray[np.uint64]) -> Block:
         """Skeletons of some segments."""
@@ -192,6 +171,6 @@ def open_skeletons(chunks: Chunks, frame: SourceFrame) -> dict[str, Source]:
         if not is_network or store.count_vertices(level.number).sum() > MOST_WHOLE:
             return {}
         return {"skeletons": SkeletonSource(chunks, frame)}
-    found = SkeletonSource(chunks, frame, f"../{_PROPERTIES}")
+    found = SkeletonSource(chunks, frame, _PROPERTIES)
     assert found.segments is not None
-    return {"skeletons": found, _PROPERTIES: SegmentPropertySource(level, found.segments)}
+    return {"skeletons": found, f"skeletons/{_PROPERTIES}": SegmentPropertySource(level, found.segments)}
