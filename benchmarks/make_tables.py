@@ -56,13 +56,21 @@ BENCHMARKS: Final = {
         The same in a real napari window with software drawing, on stores grown from real synapses, streamlines and a
         neuropil. The first batch is in the vertex buffer; reading all is zarr-vectors 0.9.2 and `viewer.add_points`, in
         a process of its own. Work on the window's thread is ours, paints are shown apart.""",
+    "napari_edit": """
+        Edits of 100,000 points with the tools of their layer, and of 50,000 vertices of a mesh by their handles, until
+        the layer shows them with all edits: the longest piece of work of the thread of the window, in time of the
+        processor without paints, and how long the tool itself took by the clock.""",
     "napari_save": """
         Saving from a napari window: a layer that streams, of which a hundredth is in view, as the store it stands for,
         compared value by value; then a `Points` layer in memory. The window is drawn meanwhile; its longest pause is
         how long it answered nothing.""",
+    "neuroglancer_live": """
+        What the client asks the live server for at first, by its own rule in a window of 1280 x 720 pixels, and what
+        answering takes, from opening the store on; then single cells that nobody asked for before.""",
     "neuroglancer_export": """
         Ten million points as files for Neuroglancer, each found in its cell and by its id; then again with nothing
-        changed, and after one point was moved.""",
+        changed, and after one point was moved. Streamlines are exported as lines and as skeletons; the bytes of
+        skeletons and what is told of them are compared with those of zarr-vectors-tools 0.3.0.""",
 }
 
 

@@ -138,6 +138,8 @@ def points_edited(window: WatchedWindow, folder: Path) -> dict[str, Stretches]:
         layer._copy_data()
         editor.measure("paste three", layer._paste_data)
         editor.measure("undo: paste three", editing.undo)
+        editor.measure("add one", lambda: layer.add(np.full(3, 300.0)))
+        editor.measure("undo: add one", editing.undo)
         editor.select(layer, everything)
         editor.measure("move all", lambda: move(layer))
         editor.measure("undo: move all", editing.undo)

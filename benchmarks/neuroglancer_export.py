@@ -1,4 +1,4 @@
-"""Exports for Neuroglancer: a whole store of ten million points, again with nothing changed, and after an edit.
+"""Exports for Neuroglancer: a whole store of ten million points, again with nothing changed, and after an edit; meshes.
 
 ``python benchmarks/neuroglancer_export.py [FOLDER]``: the store is grown from filaments and kept in FOLDER, where
 ``points_10m.zarrvectors`` of ``napari_browse.py`` serves as well; it is read only.
@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,14 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from geometry import streamlines
 from grown import grow_store
 from harness import Claim, save
+from memory import resident
 
 import zvview
 from zvview.neuroglancer.exporting.exporting import Exported, export
 from zvview.pyramid import build_pyramid
+from zvview.testing import make_batch, make_store
 
-POINTS, WORKERS = 10_000_000, 2
+POINTS, FACES, WORKERS = 10_000_000, 500_000, 2
 
 
 def store_in(folder: Path) -> Path:
@@ -45,8 +50,87 @@ def measured(place: Path, out: Path, **options: Any) -> tuple[Exported, float, f
     return done, wall, sum(after[:4]) - sum(before[:4])
 
 
+def mesh_claims(scratch: Path) -> list[Claim]:
+    """Half a million faces in one surface without coarser levels, so that all of them are made."""
+    place, out = scratch / "mesh.zarrvectors", scratch / "mesh_out"
+    batch: Any = make_batch("mesh", FACES // 2, form="tori", n_objects=1, seed=1)
+    with zvview.create(place, kind="mesh", axes="xyz", chunk_shape=(250,) * 3) as store:
+        store.write(zvview.Mesh(batch.positions, faces=batch.faces, object_ids=np.array([1])))
+    _, wall, cpu = measured(place, out)
+    levels = int(np.frombuffer((out / "meshes" / "1.index").read_bytes(), "<u4")[6])
+    size = sum((out / "meshes" / name).stat().st_size for name in ("1", "1.index"))
+    legacy = 4 + 12 * len(batch.positions) + 12 * len(batch.faces)
+    facts = {"wall_s": wall, "cpu_s": cpu, "faces": len(batch.faces), "levels": levels, "bytes": size}
+    return [
+        Claim(f"a mesh of {len(batch.faces):,} faces at {levels} levels", wall, 4.0, "s", "at most",
+              how=f"{cpu:.1f} s of CPU, opening and reading included", facts=facts),
+        Claim("its bytes, against those of a legacy mesh of one level", size / legacy, 1 / 3, bound="at most",
+              how=f"{size / 1e6:.2f} MB, {legacy / 1e6:.1f} MB"),
+    ]  # fmt: skip
+
+
+def polylines(folder: Path) -> Claim:
+    """Streamlines as lines, as skeletons and by id, all of it."""
+    place = folder / "lines.zarrvectors"
+    batch = streamlines(60_000)
+    with zvview.create(place, kind=batch.kind) as store:
+        store.write(batch)
+    build_pyramid(place)
+    done, wall, cpu = measured(place, folder / "lines", format="sharded", workers=WORKERS)
+    how = f"{len(batch.positions):,} vertices in {wall:.1f} s, {cpu:.1f} s of CPU, {done.files} files"
+    return Claim("vertices of streamlines exported", len(batch.positions) / wall / 1e6, 0.5, "M/s", how=how)
+
+
+def peak(place: Path, folder: Path) -> Claim:
+    """The highest memory of an export, beyond what its process held when it had exported little."""
+    tiny = folder / "tiny.zarrvectors"
+    make_store(tiny, "point_cloud", size=1000).close()
+    run = [sys.executable, __file__, "--child", tiny, place, folder / "held"]
+    grown, nbytes = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
+    how = f"for an export of {nbytes / 1e6:.0f} MB by two threads"
+    return Claim("highest memory of the export", grown / 1e6, 1024.0, "MB", "at most", how=how)
+
+
+def child(tiny: str, place: str, out: str) -> None:
+    """Be the process whose memory is measured."""
+    export(tiny, f"{out}.tiny", format="sharded", workers=WORKERS)
+    before, _ = resident()
+    done = export(place, out, format="sharded", workers=WORKERS)
+    print(json.dumps([resident()[1] - before, done.nbytes]))
+
+
+def against_tools(folder: Path) -> Claim:
+    """Bytes of skeletons and of what is told of them, against those that zarr-vectors-tools writes."""
+    name, command = "bytes of skeletons, against zarr-vectors-tools", os.environ.get("ZVTOOLS", "zvtools")
+    place, peer = folder / "skeletons.zarrvectors", folder / "peer"
+    make_store(place, "skeleton", size=100_000, n_objects=1000, seed=1).close()
+    done, wall, _ = measured(place, folder / "skeletons", format="sharded", workers=WORKERS)
+    parts = [folder / "skeletons" / part for part in ("skeletons", "segment_properties")]
+    ours = sum(bytes_in(part) for part in parts)
+    told = f"{ours / 1e6:.2f} MB in {sum(1 for part in parts for _ in part.iterdir())} files"
+    if shutil.which(command) is None:
+        missing = "bytes of skeletons; zarr-vectors-tools is not there to be compared with"
+        return Claim(missing, ours / 1e6, unit="MB", bound="at most", how=told)
+    start = time.perf_counter()
+    convert = [command, "convert", place, peer, "--format", "precomputed", "--unit", "nm"]
+    subprocess.run(convert, check=True, capture_output=True)
+    theirs = bytes_in(peer / "skeletons")
+    files = sum(1 for path in peer.rglob("*") if path.is_file())
+    how = f"{told}, all {done.files} files in {wall:.1f} s; {theirs / 1e6:.2f} MB in {files:,} files, "
+    how += f"{time.perf_counter() - start:.1f} s"
+    return Claim(name, ours / theirs, 1.0, bound="at most", how=how)
+
+
+def bytes_in(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def main() -> None:
     """Measure, and write the results."""
+    if sys.argv[1:2] == ["--child"]:
+        child(*sys.argv[2:])
+        return
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(scratch)
         place, out = store_in(folder), Path(scratch) / "out"
@@ -55,7 +139,7 @@ def main() -> None:
         done, wall, cpu = measured(place, out, format="sharded", workers=WORKERS)
         facts = {"wall_s": wall, "cpu_s": cpu, "files": done.files, "bytes": done.nbytes}
         claims = [
-            Claim("points exported into shards by two processes", count / wall / 1e6, 1.0, "M/s",
+            Claim("points exported into shards by two threads", count / wall / 1e6, 1.0, "M/s",
                   how=f"{count:,} points in {wall:.1f} s, {cpu:.1f} s of CPU", facts=facts),
             Claim("files for 10,000 points", done.files / count * 1e4, 1.0, "files", "at most",
                   how=f"{done.files:,} files"),
@@ -81,6 +165,8 @@ def main() -> None:
             how = f"{done.files:,} files in {wall:.1f} s, {cpu:.1f} s of CPU"
             claims.append(Claim(f"points exported, {form}", count / wall / 1e6, unit="M/s", how=how))
             shutil.rmtree(other) if form == "directory" else other.unlink()
+        claims += mesh_claims(Path(scratch))
+        claims += [peak(place, Path(scratch)), polylines(Path(scratch)), against_tools(Path(scratch))]
     save("neuroglancer_export", claims)
 
 
