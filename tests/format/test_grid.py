@@ -17,6 +17,7 @@ from zvview.format.grid import (
     chunks_in_box,
     format_chunk_keys,
     grid_of_bounds,
+    list_chunks,
     locate_chunks,
     parse_chunk_keys,
     sort_chunks,
@@ -49,18 +50,36 @@ def test_keys_there_and_back(coords: NDArray[np.int64]) -> None:
 )
 def test_keys_that_are_none(key: str) -> None:
     for keys in ([key], ["0.0.0", key], [key, "0.0.0"]):
-        with pytest.raises(DamagedError, match="chunk key"):
-            parse_chunk_keys(keys, 3)
+        for read in (parse_chunk_keys, list_chunks):
+            with pytest.raises(DamagedError, match="chunk key"):
+                read(keys, 3)
 
 
 @pytest.mark.parametrize(
     "key", [None, 5, ["1.2.3"], "1.2.3\n4.5.6", "\u0663.\u0662.\u0661", "1.2." + "9" * 19, "1.2." + "9" * 400]
 )
 def test_keys_of_other_kinds(key: object) -> None:
-    with pytest.raises(DamagedError):
-        parse_chunk_keys([key], 3)
-    with pytest.raises(DamagedError):
-        parse_chunk_keys(["0.0.0", key], 3)
+    for read in (parse_chunk_keys, list_chunks):
+        for keys in ([key], ["0.0.0", key]):
+            with pytest.raises(DamagedError):
+                read(keys, 3)
+
+
+@FEW
+@given(tables())
+def test_chunks_of_a_list_are_distinct_in_order_and_kept(coords: NDArray[np.int64]) -> None:
+    keys = [*format_chunk_keys(coords), *format_chunk_keys(coords[::-1])]
+    found = list_chunks(keys, coords.shape[1])
+    assert np.array_equal(found, np.unique(coords, axis=0))
+    again = list_chunks(list(keys), coords.shape[1])
+    assert np.array_equal(again, found)
+    assert not len(coords) or (again is found and not again.flags.writeable)
+
+
+def test_long_lists_of_chunks_are_not_kept() -> None:
+    keys = [f"{i}.0.{10**17 + i}" for i in range(1 << 15, (1 << 15) + 50_000)]
+    found = list_chunks(keys, 3)
+    assert len(found) == len(keys) and found.flags.writeable and list_chunks(keys, 3) is not found
 
 
 @FEW

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -23,6 +24,7 @@ __all__ = [
     "chunks_in_box",
     "format_chunk_keys",
     "grid_of_bounds",
+    "list_chunks",
     "locate_chunks",
     "parse_chunk_keys",
     "sort_chunks",
@@ -30,6 +32,7 @@ __all__ = [
 
 _MANY_COORDS = 256  # fewer of them are sorted column by column
 _FEW_RUNS = 4  # coordinates of a run, on average, from which on runs are looked up
+_MOST_KEPT = 1 << 20  # characters of keys that are remembered
 _KEY = re.compile(r"-?\d{1,18}(?:\.-?\d{1,18})*", re.ASCII)
 _DIGITS_AND_SIGNS = str.maketrans("", "", "0123456789-")
 _MALFORMED = ("--", "-.", "-\n", "..", ".\n", "\n.", "\n\n")
@@ -75,16 +78,53 @@ def parse_chunk_keys(keys: Sequence[object], ndim: int, part: str = "nonempty_ch
     """
     if not keys:
         return np.empty((0, ndim), np.int64)
-    try:
-        joined = "\n" + "\n".join(keys) + "\n"  # type: ignore[arg-type]
-    except TypeError:
-        joined = ""
-    if _is_well_formed(joined, len(keys), ndim):
-        flat = np.fromstring(joined[1:].replace("\n", "."), np.int64, sep=".")  # 10x as fast as a split, and safe now
-        if len(flat) == len(keys) * ndim and np.abs(flat).max() < 10**18:  # what overflows comes out as the largest
-            return flat.reshape(-1, ndim)
+    found = _parse_joined(_join(keys), len(keys), ndim)
+    if found is not None:
+        return found
     bad = next((k for k in keys if not _is_key(k, ndim)), None)
     raise DamagedError(part, found=f"chunk key {bad!r}"[:120], expected=f"{ndim} integers joined by dots")
+
+
+def list_chunks(keys: Sequence[object], ndim: int) -> NDArray[np.int64]:
+    """The distinct chunks of such keys in numeric order: (K, ndim) int64, not to be written to.
+
+    The arrays of a level mostly list the same chunks, and whoever edits a store opens each level several times: lists
+    of moderate length are remembered.
+
+    Raises
+    ------
+    DamagedError
+        As :func:`parse_chunk_keys`.
+    """
+    joined = _join(keys)
+    found = _list_joined(joined, len(keys), ndim) if 1 < len(joined) <= _MOST_KEPT else None
+    return sort_chunks(parse_chunk_keys(keys, ndim)) if found is None else found
+
+
+@lru_cache(maxsize=8)
+def _list_joined(joined: str, count: int, ndim: int) -> NDArray[np.int64] | None:
+    found = _parse_joined(joined, count, ndim)
+    if found is not None:
+        found = sort_chunks(found)
+        found.flags.writeable = False
+    return found
+
+
+def _join(keys: Sequence[object]) -> str:
+    """One key a line, between line ends; nothing where one is no text."""
+    try:
+        return "\n" + "\n".join(keys) + "\n"  # type: ignore[arg-type]
+    except TypeError:
+        return ""
+
+
+def _parse_joined(joined: str, count: int, ndim: int) -> NDArray[np.int64] | None:
+    """Coordinates of `count` keys, None where some are none."""
+    if _is_well_formed(joined, count, ndim):
+        flat = np.fromstring(joined[1:].replace("\n", "."), np.int64, sep=".")  # 10x as fast as a split, and safe now
+        if len(flat) == count * ndim and np.abs(flat).max() < 10**18:  # what overflows comes out as the largest
+            return flat.reshape(-1, ndim)
+    return None
 
 
 def _is_well_formed(joined: str, count: int, ndim: int) -> bool:

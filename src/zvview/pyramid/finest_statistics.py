@@ -36,8 +36,9 @@ def renew_statistics(
     chunks : (n, sid) int64 array
         Those that were changed, in numeric order.
     """
-    fresh = _describe(reader, chunks)
-    was = {} if before is None or not any(entry["counts"] for entry in fresh.values()) else _describe(before, chunks)
+    fresh = _describe(reader, chunks, tuple(known))
+    counted = tuple(name for name, entry in fresh.items() if entry["counts"])
+    was = _describe(before, chunks, counted) if before is not None and counted else {}
     out = dict(known)
     for name, entry in fresh.items():
         own = known.get(name)
@@ -52,20 +53,18 @@ def renew_statistics(
     return out
 
 
-def _describe(reader: LevelReader, chunks: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
-    """Statistics of some chunks by attribute; what is damaged counts nowhere."""
-    there = reader.layout.vertices.chunks
+def _describe(reader: LevelReader, chunks: NDArray[np.int64], wanted: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Statistics of some chunks by attribute, of those that are there; what is damaged counts nowhere."""
+    there, metadata = reader.layout.vertices.chunks, reader.attributes
     found = ChunkTable.of(there).find(chunks)
-    families = reader.families(ReadOptions(object_ids=False))
+    families = reader.families(ReadOptions(tuple(name for name in wanted if name in metadata), object_ids=False))
     try:
         buffer, _ = read_pieces(reader.hierarchy, families, there[found[found >= 0]], skip_damage=True)
     except DamagedError:
         return {}
-    metadata = reader.attributes
     out = {}
     for name, values in buffer.attributes.items():
-        if name in metadata:
-            own = AttributeStatistics(metadata[name])
-            own.add(values)
-            out[name] = own.document()
+        own = AttributeStatistics(metadata[name])
+        own.add(values)
+        out[name] = own.document()
     return out

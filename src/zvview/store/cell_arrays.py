@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from zvview.errors import DamagedError, UnsupportedError
 from zvview.format import names
 from zvview.format.cells import FARTHEST_CHUNK
-from zvview.format.grid import parse_chunk_keys, sort_chunks
+from zvview.format.grid import list_chunks, parse_chunk_keys, sort_chunks
 from zvview.format.values import as_int_list, as_mapping, wrong
 from zvview.store.codecs import CodecChain, ShardLayout, parse_codecs
 from zvview.store.places.source import Request, Source
@@ -162,7 +162,7 @@ class GridArray:
                 self._chunks = listed
             elif isinstance(listed, list):
                 try:
-                    self._chunks = sort_chunks(parse_chunk_keys(listed, self.ndim))
+                    self._chunks = list_chunks(listed, self.ndim)
                 except DamagedError as error:
                     raise error.at(self.path) from None
             elif listed is None:

@@ -17,7 +17,9 @@ import contextlib
 import os
 import secrets
 import stat
+import zlib
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from zvview.errors import ConflictError, UnreachableError
 from zvview.format import names
@@ -28,13 +30,15 @@ from zvview.store.committing.kept import KeptSource
 from zvview.store.committing.keys import check_changes, refuse_elsewhere, refuse_read_only
 from zvview.store.committing.watched import WatchedSource
 from zvview.store.places.folder import FolderSource
-from zvview.store.places.redo_log import COMMIT_FOLDER, LOG_KEY, RedoLog
+from zvview.store.places.redo_log import COMMIT_FOLDER, LOG_KEY, RedoLog, staged_key
 from zvview.store.places.source import ROOT_KEY, Source
 
 __all__ = ["FolderCommit"]
 
 _BLOCK = 4096
 _MOST_KEPT = 64 << 20  # bytes that are read: the same cells are asked for by many, each of whom would open files
+_MOST_OF_ENTRY, _MOST_OF_LETTER = 64, 6  # bytes of a log: size and checksum of a key; what JSON makes of a letter
+_LARGE = 1 << 18  # bytes that take longer to sum up than two threads take to take turns
 _SPARE = 1 << 20  # for folders, and the tables of the file system
 
 
@@ -64,7 +68,6 @@ class FolderCommit:
         check_changes(changes)
         if not changes:
             return Applied(0, 0, 0)
-        self._watched.refuse_changed()
         refuse_elsewhere(self._top, self._place, changes)
         refuse_read_only(self._top, self._place, changes)
         contents = {key: data for key, data in changes.items() if data is not None and key != ROOT_KEY}
@@ -87,20 +90,18 @@ class FolderCommit:
         disk, top = self._disk, self._top
         has_group = os.path.lexists(self._path(GROUP_KEY))
         gone = frozenset(removed) if has_group or GROUP_KEY in contents else frozenset({*removed, GROUP_KEY})
-        log = RedoLog.describe(secrets.token_hex(8), contents, gone)
-        encoded = log.encode()
+        name = secrets.token_hex(8)
         try:
-            self._refuse_full([len(encoded), *map(len, contents.values())])
-            owner = Owner.of(top)
-            for folder in (names.INDEX, COMMIT_FOLDER, log.folder):
+            most_of_log = sum(_MOST_OF_ENTRY + _MOST_OF_LETTER * len(key) for key in (*contents, *gone))
+            self._refuse_full([most_of_log, *map(len, contents.values())])
+            owner, within = Owner.of(top), f"{COMMIT_FOLDER}/{name}"
+            for folder in (names.INDEX, COMMIT_FOLDER, within):
                 disk.make_folder(self._path(folder), owner)
             if not has_group:
-                self._make_group(log.folder)
-            owners = _Owners(top)
-            for key, data in contents.items():
-                disk.write(self._path(log.staged[key].key), data, owners.of(key))
+                self._make_group(within)
+            log = self._write_aside(name, contents, gone)
             waiting = f"{log.folder}/log"
-            disk.write(self._path(waiting), encoded, Owner.of(self._path(ROOT_KEY)))
+            disk.write(self._path(waiting), log.encode(), Owner.of(self._path(ROOT_KEY)))
             files = [*(entry.key for entry in log.staged.values()), waiting]
             folders = [log.folder, COMMIT_FOLDER, names.INDEX, ""]
             disk.sync(top, [self._path(path) for path in (*files, *folders)])
@@ -114,6 +115,16 @@ class FolderCommit:
                     raise UnreachableError(f"cannot write {self._place}: {tell_why(error)}; it is as it was") from error
             raise
         return log
+
+    def _write_aside(self, name: str, contents: Mapping[str, bytes], removed: frozenset[str]) -> RedoLog:
+        """Write the staged files; another thread takes the checksums of large ones meanwhile."""
+        owners = _Owners(self._top)
+        large = [key for key, data in contents.items() if len(data) >= _LARGE]
+        with ThreadPoolExecutor(1) as aside:
+            sums = aside.map(zlib.crc32, [contents[key] for key in large])
+            for number, (key, data) in enumerate(contents.items()):
+                self._disk.write(self._path(staged_key(name, number)), data, owners.of(key))
+            return RedoLog.describe(name, contents, removed, dict(zip(large, sums, strict=True)))
 
     def _make_group(self, folder: str) -> None:
         """Put a document in the folder around the commit's, without which others wonder what that folder is."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from zvview.store.patching.overlay import Overlay
 from zvview.store.shard_index import encode_shard
 from zvview.store.waves import read_cells
 from zvview.store.writing.grid_cells import GridCells
-from zvview.store.writing.sorting import run_starts
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -238,12 +236,10 @@ def _fill_shards(
         Places in the array of the cells, and of others that stay.
     """
     edges = np.array(shard_shape, np.int64)
-    shards, of_kept = index // edges, kept // edges
-    order = np.lexsort(shards.T[::-1])
-    starts = [*run_starts(*shards[order].T).tolist(), len(order)]
-    for start, stop in pairwise(starts):
-        members, shard = order[start:stop], shards[order[start]]
-        others = kept[(of_kept == shard).all(axis=1)]
+    shards = ChunkTable.of(index // edges)
+    members_of, kept_of = (_group(shards, coords // edges) for coords in (index, kept))
+    for shard, members, more in zip(shards.coords, members_of, kept_of, strict=True):
+        others = kept[more]
         table: list[Buffer | None] = [None] * int(edges.prod())
         local = np.concatenate((index[members], others)) - shard * edges
         slots = np.ravel_multi_index(tuple(local.T), tuple(edges.tolist())).tolist()
@@ -251,6 +247,13 @@ def _fill_shards(
         for slot, cell in zip(slots, filling, strict=True):
             table[slot] = cell
         yield shard.tolist(), table
+
+
+def _group(shards: ChunkTable, coords: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """For each shard the rows of `coords` that are its own."""
+    found = shards.find(coords)
+    order = np.argsort(found, kind="stable")
+    return np.split(order, np.searchsorted(found[order], np.arange(len(shards) + 1)))[1:-1]
 
 
 def _encoded_cells(overlay: Overlay, stored: GridArray | None, coords: NDArray[np.int64]) -> list[Buffer | None]:

@@ -108,7 +108,7 @@ class Overlay:
         if data is None or span is None:
             return data
         start, stop = clip_range(span, len(data))
-        return data[start:stop]
+        return memoryview(data)[start:stop]
 
     def list_names(self, path: str) -> list[str]:
         """Names under `path`; those of folders of which all was removed may still be among them."""

@@ -20,6 +20,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from zvview.errors import DamagedError, InvalidInputError
@@ -39,6 +40,7 @@ __all__ = [
     "Staged",
     "damaged_log",
     "is_log",
+    "staged_key",
 ]
 
 COMMIT_FOLDER: Final = f"{names.INDEX}/commit"
@@ -94,10 +96,16 @@ class RedoLog:
         return f"{COMMIT_FOLDER}/{self.name}"
 
     @classmethod
-    def describe(cls, name: str, contents: Mapping[str, bytes], removed: frozenset[str]) -> RedoLog:
-        """The log of a commit that gives keys these contents, in this order."""
+    def describe(
+        cls,
+        name: str,
+        contents: Mapping[str, bytes],
+        removed: frozenset[str],
+        sums: Mapping[str, int] = MappingProxyType({}),
+    ) -> RedoLog:
+        """The log of a commit that gives keys these contents, in this order; `sums` are checksums known already."""
         staged = {
-            key: Staged(_staged_key(name, number), len(data), zlib.crc32(data))
+            key: Staged(staged_key(name, number), len(data), sums[key] if key in sums else zlib.crc32(data))
             for number, (key, data) in enumerate(contents.items())
         }
         return cls(name, staged, removed)
@@ -136,7 +144,7 @@ class RedoLog:
             raise damaged_log("a name that is none, or a key twice")
         if not all(type(n) is int and 0 <= n < 1 << 62 for _, *numbers in puts for n in numbers):
             raise damaged_log("sizes and checksums that are none")
-        staged = {key: Staged(_staged_key(name, number), size, crc32) for number, (key, size, crc32) in enumerate(puts)}
+        staged = {key: Staged(staged_key(name, number), size, crc32) for number, (key, size, crc32) in enumerate(puts)}
         return cls(name, staged, frozenset(removed))
 
 
@@ -209,5 +217,6 @@ def damaged_log(found: str) -> DamagedError:
     )
 
 
-def _staged_key(name: str, number: int) -> str:
+def staged_key(name: str, number: int) -> str:
+    """Key of the staged file of one key in the order of a log."""
     return f"{COMMIT_FOLDER}/{name}/{number}"
