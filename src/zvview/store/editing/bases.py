@@ -34,6 +34,15 @@ class ChunkBase:
     positions: NDArray[np.floating]
     owners: NDArray[np.int64] | None
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return self.positions.nbytes + (0 if self.owners is None else self.owners.nbytes)
+
+    def apart(self) -> ChunkBase:
+        """The same in arrays of its own: chunks that were read together share one, which lives as long as any."""
+        return ChunkBase(self.digest, self.positions.copy(), None if self.owners is None else self.owners.copy())
+
     def with_origins(self, entry: ChunkEdits, key: ChunkKey) -> ChunkEdits:
         """Edits of the chunk, with the positions and objects that the vertices had.
 

@@ -336,7 +336,7 @@ class LineEditing(LineReading):
         if met:
             digests = {number: b"" if m.line is None else digest_line(m.line) for number, m in met.items()}
             edits = replace(edits, line_bases={**edits.line_bases, **digests})
-        named = {key for m in met.values() for key in m.bases}
+        named = {key for m in met.values() for key in m.digests}
         gone = frozenset(number for number in fresh if lines[number] is None)
         self._do_relying(forget_objects(set_lines(edits, lines, frozenset(fresh) - gone), gone), named)
 

@@ -16,7 +16,6 @@ from zvview.format.manifests import Manifests
 from zvview.format.sequences import distinct, offsets_of
 from zvview.geometry.arguments import as_box
 from zvview.geometry.batches import Polylines, batch_type
-from zvview.store.editing.bases import ChunkBase
 from zvview.store.editing.edits import ChunkKey, EditedLine, Edits
 from zvview.store.editing.link_editing import LinkEditing
 from zvview.store.editing.rebasing import stored_lines
@@ -50,10 +49,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MetLine:
-    """A line as stored, None where it holds nothing, with what was known of the chunks that it passes."""
+    """A line as stored, None where it holds nothing, with the digests of the chunks that it passes."""
 
     line: EditedLine | None
-    bases: Mapping[ChunkKey, ChunkBase]
+    digests: Mapping[ChunkKey, bytes]
 
 
 class LineReading(LinkEditing):
@@ -177,12 +176,11 @@ class LineReading(LinkEditing):
             self._met_vertices += sum(len(line.positions) for line in lines)
             if self._met_vertices > _MOST_MET:
                 self._met, self._met_vertices = {}, 0
-            self._met |= {number: met for number, met in found.items() if met.bases}
+            self._met |= {number: met for number, met in found.items() if met.digests}
         return out
 
     def _is_as_met(self, met: MetLine) -> bool:
-        known = self._known
-        return all(known.get(key) is base for key, base in met.bases.items())
+        return all(self._known.digest_of(key) == digest for key, digest in met.digests.items())
 
     def _read_stored(self, ids: NDArray[np.int64]) -> dict[int, MetLine]:
         """Stored lines, and before them the digests of the chunks that they pass."""
@@ -197,7 +195,7 @@ class LineReading(LinkEditing):
         lines = self._host.retry(lambda: stored_lines(self._host.reader(0), ids))
         keys = list(map(tuple, manifests.chunks.tolist()))
         return {
-            number: MetLine(lines.get(number), {key: self._known[key] for key in keys[a:b]})
+            number: MetLine(lines.get(number), {key: self._known.digest_of(key) for key in keys[a:b]})
             for number, (a, b) in zip(ids.tolist(), pairwise(manifests.offsets.tolist()), strict=True)
         }
 

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from zvview.errors import InvalidInputError
 from zvview.format.grid import sort_chunks
-from zvview.store.editing.bases import ChunkBase, read_bases
+from zvview.store.editing.bases import ChunkBase
 from zvview.store.editing.edits import ChunkKey, Edits, Epoch, VertexRefs
 from zvview.store.editing.history import History
 from zvview.store.editing.host import EditHost, check_editable
+from zvview.store.editing.known_chunks import KnownChunks
 from zvview.store.editing.limits import find_limit, refuse_beyond
 from zvview.store.editing.link_ends import describe_ends
 from zvview.store.editing.review import Review, is_empty, review
@@ -67,7 +68,7 @@ class EditState:
         self._epoch.is_over = True
         self._epoch = Epoch()
         self.schema = self._host.retry(lambda: Schema.of(self._host.reader(0)))
-        self._known: dict[ChunkKey, ChunkBase] = {}
+        self._known = KnownChunks(self._host)
         self._next_vertex = 0 if edits.added is None else int(edits.added.numbers[-1]) + 1
         self._objects = self._host.retry(lambda: self._host.reader(0).objects)
         self._greatest: int | None = None
@@ -136,12 +137,7 @@ class EditState:
         with self._lock:
             keys = [tuple(key) for key in sort_chunks(np.asarray(chunks, np.int64)).tolist()]
             bases = self.edits.bases
-            wanted = [key for key in keys if key not in self._known or (again and key not in bases)]
-            if not wanted:
-                return
-            coords = np.array(wanted, np.int64)
-            found = self._host.retry(lambda: read_bases(self._host.reader(0), coords))
-            self._known.update(zip(wanted, found, strict=True))
+            self._known.look_anew([key for key in keys if key not in self._known or (again and key not in bases)])
 
     def _do(self, edits: Edits) -> None:
         """Go on to `edits`, with what tells whether the chunks that they name are still the same."""
@@ -159,19 +155,18 @@ class EditState:
         missing = named - edits.bases.keys()
         if missing:
             self._look_at(missing)
-            edits = replace(edits, bases={**edits.bases, **{key: self._known[key].digest for key in missing}})
+            edits = replace(edits, bases={**edits.bases, **{key: self._known.digest_of(key) for key in missing}})
         fresh = {key: entry for key, entry in edits.chunks.items() if entry.origins is None}
         if fresh:
-            self._look_at(fresh.keys())
-            found = {key: self._known[key].with_origins(entry, key) for key, entry in fresh.items()}
+            bases = self._known.look_at(fresh.keys())
+            found = {key: bases[key].with_origins(entry, key) for key, entry in fresh.items()}
             edits = replace(edits, chunks={**edits.chunks, **found})
         if edits.links is not self.edits.links:
             edits = describe_ends(edits, self._base_of)
         self._change(lambda: self._history.do(edits))
 
     def _base_of(self, key: ChunkKey) -> ChunkBase:
-        self._look_at([key])
-        return self._known[key]
+        return self._known.look_at([key])[key]
 
     def _look_at(self, keys: Collection[ChunkKey]) -> None:
         unknown = [key for key in keys if key not in self._known]
