@@ -14,6 +14,7 @@ from zvview.geometry.arguments import as_array
 from zvview.store.editing.edits import Edits, VertexRefs
 from zvview.store.editing.identity import find_refs, join_refs, pair_refs, take_refs
 from zvview.store.editing.link_operations import add_links, remove_links
+from zvview.store.editing.link_trees import find_below
 from zvview.store.editing.object_editing import ObjectEditing
 from zvview.store.editing.object_operations import forget_objects
 from zvview.store.editing.selection import Selection
@@ -165,7 +166,7 @@ class LinkEditing(ObjectEditing):
         tree, node, above = self._tree_of(self._one(child, "child"))
         target = self._one(parent, "parent")
         is_below = int(find_refs(tree.refs, target)[0])
-        moved = _below(_root_of(node, above) if is_rerooted else node, above)
+        moved = find_below(_root_of(node, above) if is_rerooted else node, above)
         if is_below >= 0 and moved[is_below]:
             raise InvalidInputError("the parent is part of what would hang on it: a skeleton has no cycles")
         edits = self._turned(tree, node, above) if is_rerooted else self._cut_from_parent(tree, node, above)
@@ -186,7 +187,7 @@ class LinkEditing(ObjectEditing):
         if tree.objects is None:
             self._do(edits)
             return None
-        new, below = self._free_id(), _below(node, parent)
+        new, below = self._free_id(), find_below(node, parent)
         edits = self._with_copy(edits, int(tree.objects[node]), new)
         ids = np.full(int(below.sum()), new, np.int64)
         edits = self._with_new_ids(edits, ids)
@@ -267,17 +268,6 @@ def _has_cycle(links: NDArray[np.int64], n: int) -> bool:
     for _ in range(n.bit_length() + 1):  # each step goes twice as far up as the one before
         up = np.where(up >= 0, up[up], -1)
     return bool((up >= 0).any())
-
-
-def _below(node: int, parent: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each vertex is `node` or below it, (n,)."""
-    out = np.zeros(len(parent), bool)
-    out[node] = True
-    up = np.where(np.arange(len(parent)) == node, -1, parent)
-    for _ in range(len(parent).bit_length() + 1):  # each step looks twice as far up as the one before
-        out |= (up >= 0) & out[up]
-        up = np.where(up >= 0, up[up], -1)
-    return out
 
 
 def _root_of(node: int, parent: NDArray[np.int64]) -> int:

@@ -12,31 +12,65 @@ from numpy.typing import NDArray
 
 from zvview.format.grid import ChunkTable, sort_chunks
 from zvview.store.editing.edits import Edits, LinkEdits, VertexRefs
-from zvview.store.editing.identity import find_refs, take_refs
+from zvview.store.editing.identity import find_refs, join_refs, take_refs
+from zvview.store.editing.vertex_operations import reassign_vertices
 from zvview.store.editing.vertices import Vertices, apply_edits, read_vertices
 from zvview.store.reading.reader import LevelReader
 
-__all__ = ["find_unsound", "keep_parents", "keep_trees"]
+__all__ = ["find_below", "find_unsound", "keep_objects", "keep_parents", "keep_trees"]
 
 
-def keep_trees(edits: Edits, reader: LevelReader) -> tuple[Edits, int]:
-    """Edits of a skeleton without those new links with which it were none, and how many these are.
+def keep_trees(edits: Edits, reader: LevelReader) -> tuple[Edits, VertexRefs]:
+    """Edits of a skeleton without those new links with which it were none, and the nodes that these were to hang.
 
     They would give a node a second parent, or hang a node on one below it. Such a node keeps the parent that it has.
     """
-    lost = 0
+    none = np.empty((0, reader.layout.metadata.sid_ndim), np.int64)
+    loose = VertexRefs(none, none[:, 0])
     while (links := edits.links) is not None and len(links.added):
         found = _read_trees(links, edits, reader)
         is_kept = _are_sound(find_refs(found.refs, links.added).reshape(-1, 2), found)
         if is_kept.all():
             break
-        lost += int((~is_kept).sum())
+        loose = join_refs([loose, take_refs(links.added, np.arange(0, len(links.added), 2)[~is_kept])])
         is_gone = keep_parents(links, is_kept)
         removed, added = take_refs(links.removed, np.repeat(is_gone, 2)), take_refs(links.added, np.repeat(is_kept, 2))
         columns = {name: values[is_kept] for name, values in links.columns.items()} if len(added) else {}
         left = LinkEdits(removed, added, columns, 2) if len(removed) or len(added) else None
         edits = replace(edits, links=left)
-    return edits, lost
+    return edits, loose
+
+
+def keep_objects(edits: Edits, reader: LevelReader, loose: VertexRefs) -> Edits:
+    """Edits of a skeleton in which nodes that were to hang elsewhere, and do not, are of the object that they hang on.
+
+    Parameters
+    ----------
+    edits : Edits
+        Without the links that were to hang the nodes `loose`.
+    reader : LevelReader
+        Level 0.
+    loose : VertexRefs
+        With all below it such a node was given to the object of the node that it was to hang on.
+    """
+    if not len(loose) or reader.objects is None:
+        return edits
+    added = [] if edits.links is None else [edits.links.added]
+    whole = _read_whole(join_refs([loose, *added]), reader)
+    found = apply_edits(whole, edits)
+    assert whole.objects is not None and found.objects is not None
+    objects, parent = found.objects.copy(), np.full(len(found), -1, np.int64)
+    parent[found.links[:, 0]] = found.links[:, 1]
+    nodes, before = find_refs(found.refs, loose), find_refs(whole.refs, loose)
+    below = {node: find_below(node, parent) for node in nodes[nodes >= 0].tolist()}
+    own = dict(zip(nodes.tolist(), before.tolist(), strict=True))
+    for node in sorted(below, key=lambda node: sum(bool(other[node]) for other in below.values())):  # from above
+        if parent[node] >= 0:
+            objects[below[node]] = objects[parent[node]]
+        elif own[node] >= 0:
+            objects[below[node]] = whole.objects[own[node]]
+    changed = np.flatnonzero(objects != found.objects)
+    return reassign_vertices(edits, take_refs(found.refs, changed), objects[changed], reader.root.ndim)
 
 
 def find_unsound(edits: Edits, reader: LevelReader) -> NDArray[np.float64]:
@@ -70,6 +104,17 @@ def keep_parents(links: LinkEdits, is_kept: NDArray[np.bool_]) -> NDArray[np.boo
     """
     children = take_refs(links.added, np.arange(0, len(links.added), 2)[~is_kept])
     return find_refs(children, take_refs(links.removed, np.arange(0, len(links.removed), 2))) < 0
+
+
+def find_below(node: int, parent: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each vertex is `node` or below it, (n,)."""
+    out = np.zeros(len(parent), bool)
+    out[node] = True
+    up = np.where(np.arange(len(parent)) == node, -1, parent)
+    for _ in range(len(parent).bit_length() + 1):  # each step looks twice as far up as the one before
+        out |= (up >= 0) & out[up]
+        up = np.where(up >= 0, up[up], -1)
+    return out
 
 
 def _are_sound(ends: NDArray[np.int64], found: Vertices) -> NDArray[np.bool_]:
@@ -118,8 +163,12 @@ def _hang_anew(links: LinkEdits, edits: Edits, reader: LevelReader) -> NDArray[n
 def _read_trees(links: LinkEdits, edits: Edits, reader: LevelReader) -> Vertices:
     """All nodes from the ends of new links up to their roots, as edits without these links leave them."""
     none = VertexRefs(links.added.chunks[:0], links.added.rows[:0])
-    bare = replace(edits, links=replace(links, added=none, columns={}))
-    chunks = _chunks_of_trees(links.added, reader)
+    return apply_edits(_read_whole(links.added, reader), replace(edits, links=replace(links, added=none, columns={})))
+
+
+def _read_whole(ends: VertexRefs, reader: LevelReader) -> Vertices:
+    """The nodes of the trees that hold stored ones of `ends`, up to their roots."""
+    chunks = _chunks_of_trees(ends, reader)
     while True:
         found = read_vertices(reader, chunks)
         has_parent = np.zeros(len(found), bool)
@@ -127,7 +176,7 @@ def _read_trees(links: LinkEdits, edits: Edits, reader: LevelReader) -> Vertices
         beyond = found.refs.chunks[~has_parent]  # a tree may go on in another object
         beyond = beyond[ChunkTable.of(chunks).find(beyond) < 0]
         if not len(beyond):
-            return apply_edits(found, bare)
+            return found
         chunks = sort_chunks(np.concatenate((chunks, beyond)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +16,16 @@ from zvview.format.sequences import distinct
 from zvview.geometry.batches import Polylines
 from zvview.store.editing.bases import ChunkBase, match_marks, read_bases, vertex_marks
 from zvview.store.editing.edits import ChunkEdits, ChunkKey, EditedLine, Edits, GroupEdits, LinkEdits, VertexRefs
-from zvview.store.editing.identity import take_refs
+from zvview.store.editing.identity import join_refs, take_refs
 from zvview.store.editing.link_ends import describe_ends, find_ends
-from zvview.store.editing.link_trees import keep_parents, keep_trees
+from zvview.store.editing.link_trees import keep_objects, keep_parents, keep_trees
 from zvview.store.editing.vertex_operations import forget_emptied
 from zvview.store.reading.objects import read_objects
 from zvview.store.reading.reader import LevelReader, ReadOptions
 
 __all__ = ["Rebased", "digest_line", "rebase", "stored_line", "stored_lines"]
 
-T = TypeVar("T")
+_LOST = np.iinfo(np.int64).min  # in place of a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def rebase(edits: Edits, reader: LevelReader) -> tuple[Edits, Rebased]:
     changed = {key for key, base in now.items() if base.digest != edits.bases[key]}
     chunks, rows = _found_again(edits, now, changed)
     lost = sum(int((places < 0).sum()) for places in rows.values())
-    links, lost_links = _relinked(edits, rows, now, changed, is_tree=reader.kind == names.SKELETON)
+    links, lost_links, loose = _relinked(edits, rows, now, changed, reader)
     lost_ties = {edits.line_ties.get(n, n) for n in edits.lines if not _is_same_line(edits, n, reader)}
     lines = {n: line for n, line in edits.lines.items() if edits.line_ties.get(n, n) not in lost_ties}
     numbers = _renumbering(edits, reader)
@@ -108,10 +108,21 @@ def rebase(edits: Edits, reader: LevelReader) -> tuple[Edits, Rebased]:
         ends={key: entry for key, entry in edits.ends.items() if key not in changed},
     )
     if reader.kind == names.SKELETON:  # also where no chunk changed: rings close through chunks that no edit names
-        out, lost_here = keep_trees(out, reader)
-        lost_links += lost_here
+        out, unsound = keep_trees(out, reader)
+        lost_links += len(unsound)
+        out = _with_bases(keep_objects(out, reader, join_refs([loose, unsound])), reader, now)
     out = describe_ends(forget_emptied(out, out.new_objects - out.lines.keys()), now.__getitem__)
     return out, Rebased(lost, lost_links, len(edits.lines) - len(lines), lost_objects, tuple(sorted(numbers.items())))
+
+
+def _with_bases(edits: Edits, reader: LevelReader, now: dict[ChunkKey, ChunkBase]) -> Edits:
+    """The edits with what the vertices were that they name only since now; their chunks are added to those known."""
+    fresh = {key: entry for key, entry in edits.chunks.items() if entry.origins is None}
+    if unknown := sorted(fresh.keys() - now.keys()):
+        now |= zip(unknown, read_bases(reader, np.array(unknown, np.int64)), strict=True)
+    told = {key: now[key].with_origins(entry, key) for key, entry in fresh.items()}
+    bases = {key: now[key].digest for key in fresh}
+    return replace(edits, chunks={**edits.chunks, **told}, bases={**edits.bases, **bases})
 
 
 def stored_line(reader: LevelReader, number: int) -> EditedLine | None:
@@ -197,13 +208,12 @@ def _relinked(
     rows: Mapping[ChunkKey, NDArray[np.int64]],
     now: Mapping[ChunkKey, ChunkBase],
     changed: set[ChunkKey],
-    *,
-    is_tree: bool,
-) -> tuple[LinkEdits | None, int]:
-    """Links by the rows of today, without those of which an end is lost, and how many these are."""
+    reader: LevelReader,
+) -> tuple[LinkEdits | None, int, VertexRefs]:
+    """Links by the rows of today, without those of which an end is lost; how many these are, and their first ends."""
     links = edits.links
     if links is None:
-        return None, 0
+        return None, 0, VertexRefs(np.empty((0, reader.layout.metadata.sid_ndim), np.int64), np.empty(0, np.int64))
     ends = {key: entry for key, entry in edits.ends.items() if key in changed}
     found = find_ends(ends, now)
     table = {key: [(ends[key].rows, found[key])] for key in ends}
@@ -211,14 +221,15 @@ def _relinked(
         table.setdefault(key, []).append((edits.chunks[key].rows, today))
     removed, is_removed = _ends_today(links.removed, links.width, table, changed)
     added, is_added = _ends_today(links.added, links.width, table, changed)
-    if is_tree and not is_added.all():
-        is_still = keep_parents(links, is_added)
-        removed = take_refs(removed, np.repeat(is_still[is_removed], links.width))
-        is_removed &= is_still
+    if reader.kind == names.SKELETON and not is_added.all():
+        is_removed &= keep_parents(links, is_added)
+    firsts = take_refs(added, np.arange(0, len(added), links.width)[~is_added])
+    loose = take_refs(firsts, firsts.rows != _LOST)
+    removed, added = (take_refs(r, np.repeat(k, links.width)) for r, k in ((removed, is_removed), (added, is_added)))
     columns = {name: values[is_added] for name, values in links.columns.items()} if len(links.added) else {}
     lost = int((~is_removed).sum() + (~is_added).sum())
     kept = LinkEdits(removed, added, columns, links.width)
-    return (kept if len(removed) or len(added) else None), lost
+    return (kept if len(removed) or len(added) else None), lost, loose
 
 
 def _ends_today(
@@ -227,24 +238,22 @@ def _ends_today(
     table: Mapping[ChunkKey, Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]],
     changed: set[ChunkKey],
 ) -> tuple[VertexRefs, NDArray[np.bool_]]:
-    """Ends of those links that have all their ends today, and which ones these are.
+    """Ends of links today, `_LOST` for those that are none, and which links have them all.
 
     `table` has rows of then, ascending, and of today, -1 for none; what comes later has the last word.
     """
-    lost = np.iinfo(np.int64).min
     today = refs.rows.copy()
     for key in changed:
         here = np.flatnonzero((refs.chunks == key).all(axis=1) & (refs.rows >= 0))
         if not len(here):
             continue
-        today[here] = lost
+        today[here] = _LOST
         for then, now in table.get(key, ()):
             at = np.minimum(np.searchsorted(then, refs.rows[here]), len(then) - 1)
             if len(then):
                 is_known = then[at] == refs.rows[here]
-                today[here[is_known]] = np.where(now[at[is_known]] >= 0, now[at[is_known]], lost)
-    is_whole = np.asarray((today != lost).reshape(-1, width).all(axis=1))
-    return take_refs(VertexRefs(refs.chunks, today), np.repeat(is_whole, width)), is_whole
+                today[here[is_known]] = np.where(now[at[is_known]] >= 0, now[at[is_known]], _LOST)
+    return VertexRefs(refs.chunks, today), np.asarray((today != _LOST).reshape(-1, width).all(axis=1))
 
 
 def _is_same_line(edits: Edits, number: int, reader: LevelReader) -> bool:
