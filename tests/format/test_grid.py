@@ -108,6 +108,16 @@ def test_sorted_chunks_are_distinct_and_in_numeric_order(coords: NDArray[np.int6
 
 
 @FEW
+@given(tables(SMALL))
+def test_groups_are_the_rows_that_are_the_same(coords: NDArray[np.int64]) -> None:
+    table = ChunkTable.of(coords[: len(coords) // 2])
+    groups = table.group(coords)
+    assert [g.tolist() for g in groups] == [
+        np.flatnonzero((coords == row).all(axis=1)).tolist() for row in table.coords
+    ]
+
+
+@FEW
 @given(tables(st.one_of(SMALL, st.integers(-(2**62), 2**62))), st.data())
 def test_look_up(coords: NDArray[np.int64], data: st.DataObject) -> None:
     table = ChunkTable.of(coords)

@@ -227,6 +227,12 @@ class ChunkTable:
                 return np.repeat(self._find(coords[starts]), np.diff(np.append(starts, len(coords))))
         return self._find(coords)
 
+    def group(self, coords: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """For each row of the table the indices of those of the (M, sid) `coords` that are the same, ascending."""
+        found = self.find(coords)
+        order = np.argsort(found, kind="stable")
+        return np.split(order, np.searchsorted(found[order], np.arange(len(self) + 1)))[1:-1]
+
     def _find(self, coords: NDArray[np.int64]) -> NDArray[np.int64]:
         out = np.full(len(coords), -1, np.int64)
         near = rows_between(coords, self._origin, self._last)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from zvview.errors import DamagedError, UnsupportedError
 from zvview.format import names
 from zvview.format.cells import FARTHEST_CHUNK
-from zvview.format.grid import list_chunks, parse_chunk_keys, sort_chunks
+from zvview.format.grid import ChunkTable, list_chunks, parse_chunk_keys, sort_chunks
 from zvview.format.values import as_int_list, as_mapping, wrong
 from zvview.store.codecs import CodecChain, ShardLayout, parse_codecs
 from zvview.store.places.source import Request, Source
@@ -239,31 +239,45 @@ class GridArray:
         return self._plan_in_shards(index, inside)
 
     def _plan_in_shards(self, index: NDArray[np.int64], inside: NDArray[np.bool_]) -> CellPlan:
-        inner = np.ravel_multi_index(tuple((index % self._outer).T), tuple(self._outer.tolist())).tolist()
-        wanted, behind = [], {}
-        for i, (key, cell, ok) in enumerate(zip(self._keys(index // self._outer), inner, inside.tolist(), strict=True)):
-            table = self._indexes.get(key) if ok else None
-            if isinstance(table, DamagedError):
-                behind[i] = table
-            elif table is not None and int(table[cell, 0]) != MISSING:
-                start = int(table[cell, 0])
-                wanted.append((key, start, start + int(table[cell, 1]), i))
-        if behind:
-            error = next(iter(behind.values()))
-            raise DamagedError(error.part, found=error.found, expected=error.expected, cells=behind, array=self.path)
-        wanted.sort()
+        inner = np.ravel_multi_index(tuple((index % self._outer).T), tuple(self._outer.tolist()))
+        shards = ChunkTable.of((index // self._outer)[inside])
+        keys, behind = self._keys(shards.coords), dict[int, DamagedError]()
         requests: list[Request] = []
         places: list[Place] = [None] * len(index)
-        for key, start, stop, i in wanted:
-            last = requests[-1] if requests else None
-            if last is not None and last[0] == key and last[1] is not None and start - last[1][1] <= _NEAR_BYTES:
-                requests[-1] = (key, (last[1][0], max(last[1][1], stop)))
-            else:
-                requests.append((key, (start, stop)))
-            first = requests[-1][1]
-            assert first is not None
-            places[i] = (len(requests) - 1, start - first[0], stop - first[0])
+        for key, rows in zip(keys, shards.group(np.where(inside[:, None], index // self._outer, -1)), strict=True):
+            table = self._indexes.get(key)
+            if isinstance(table, DamagedError):
+                behind |= dict.fromkeys(rows.tolist(), table)
+            elif table is not None:
+                _plan_spans(requests, places, key, rows, table[inner[rows]])
+        if behind:
+            error = behind[min(behind)]
+            raise DamagedError(error.part, found=error.found, expected=error.expected, cells=behind, array=self.path)
         return CellPlan(requests, places, [self._chain] * len(index))
+
+
+def _plan_spans(
+    requests: list[Request], places: list[Place], key: str, rows: NDArray[np.int64], pairs: NDArray[np.uint64]
+) -> None:
+    """Ask for the cells `rows` of a shard, (n, 2) offsets and sizes, with few requests, and tell where each then lies.
+
+    Requests are added to `requests`; `places` are set.
+    """
+    there = np.flatnonzero(pairs[:, 0] != np.uint64(MISSING))
+    there = there[np.argsort(pairs[there, 0], kind="stable")]
+    if not len(there):
+        return
+    starts, sizes = pairs[there].astype(np.int64).T
+    stops = starts + sizes
+    reach = np.maximum.accumulate(stops)
+    firsts = np.flatnonzero(np.append(True, starts[1:] - reach[:-1] > _NEAR_BYTES))
+    lasts = np.append(firsts[1:], len(starts)) - 1
+    number = np.repeat(np.arange(len(firsts)), lasts - firsts + 1)
+    begin = starts[firsts][number]
+    table = (rows[there], number + len(requests), starts - begin, stops - begin)
+    for row, request, start, stop in zip(*(column.tolist() for column in table), strict=True):
+        places[row] = (request, start, stop)
+    requests += [(key, span) for span in zip(starts[firsts].tolist(), reach[lasts].tolist(), strict=True)]
 
 
 @lru_cache(maxsize=8)

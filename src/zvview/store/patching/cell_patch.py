@@ -237,7 +237,7 @@ def _fill_shards(
     """
     edges = np.array(shard_shape, np.int64)
     shards = ChunkTable.of(index // edges)
-    members_of, kept_of = (_group(shards, coords // edges) for coords in (index, kept))
+    members_of, kept_of = (shards.group(coords // edges) for coords in (index, kept))
     for shard, members, more in zip(shards.coords, members_of, kept_of, strict=True):
         others = kept[more]
         table: list[Buffer | None] = [None] * int(edges.prod())
@@ -247,13 +247,6 @@ def _fill_shards(
         for slot, cell in zip(slots, filling, strict=True):
             table[slot] = cell
         yield shard.tolist(), table
-
-
-def _group(shards: ChunkTable, coords: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """For each shard the rows of `coords` that are its own."""
-    found = shards.find(coords)
-    order = np.argsort(found, kind="stable")
-    return np.split(order, np.searchsorted(found[order], np.arange(len(shards) + 1)))[1:-1]
 
 
 def _encoded_cells(overlay: Overlay, stored: GridArray | None, coords: NDArray[np.int64]) -> list[Buffer | None]:
