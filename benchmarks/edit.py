@@ -1,7 +1,7 @@
 """What an edit costs: the operations, the commit with its coarse levels, the bytes that it writes.
 
 ``python benchmarks/edit.py [FOLDER] [large]``: real synapses grown to 10 million points are kept in FOLDER, by default
-a temporary one; ``large`` adds 100 million (minutes, and 3 GB). Points with object ids and streamlines are made anew.
+a temporary one, with points of objects and streamlines; ``large`` adds 100 million (minutes, and 3 GB).
 
 1,000 edits in 100 neighbouring chunks: 600 moved within their neighbourhood, 200 deleted, 200 added; then one attribute
 of 1,000. Each round begins with a copy of the store made of hard links: a commit replaces files, and never writes into
@@ -76,8 +76,8 @@ def main() -> None:
         folder.mkdir(exist_ok=True)
         claims = [
             *points(folder, top, is_large="large" in sys.argv[1:]),
-            *objects(top),
-            *lines(top),
+            *objects(folder, top),
+            *lines(folder, top),
             against_peer(top),
         ]
         save("edit", claims)
@@ -98,25 +98,18 @@ def points(folder: Path, top: Path, *, is_large: bool) -> list[Claim]:
     return claims
 
 
-def objects(top: Path) -> list[Claim]:
+def objects(folder: Path, top: Path) -> list[Claim]:
     """Points that belong to 1,000 objects."""
-    places = {}
-    for label, total in (("1 M points of 1,000 objects", 1_000_000), ("10 M points of 1,000 objects", 10_000_000)):
-        places[label] = top / f"objects_{total}"
-        object_store(str(places[label]), total)
+    totals = {"1 M points of 1,000 objects": 1_000_000, "10 M points of 1,000 objects": 10_000_000}
+    places = {label: _made(folder / f"objects_{total}", object_store, total) for label, total in totals.items()}
     clusters = _alike(places, CHUNKS * CHUNK_POINTS)
-    claims = _both(top, {label: (places[label], cluster) for label, cluster in clusters.items()}, "score")
-    for place in places.values():
-        shutil.rmtree(place)
-    return claims
+    return _both(top, {label: (places[label], cluster) for label, cluster in clusters.items()}, "score")
 
 
-def lines(top: Path) -> list[Claim]:
+def lines(folder: Path, top: Path) -> list[Claim]:
     """Streamlines of 20 vertices, in bundles."""
-    places = {}
-    for label, total in (("100,000 streamlines", 100_000), ("1 M streamlines", 1_000_000)):
-        places[label] = top / f"lines_{total}"
-        line_store(str(places[label]), total)
+    totals = {"100,000 streamlines": 100_000, "1 M streamlines": 1_000_000}
+    places = {label: _made(folder / f"lines_{total}", line_store, total) for label, total in totals.items()}
     clusters = _alike(places, CHUNKS * CHUNK_LINES * LINE_VERTICES)
     moved, singly, told = {}, {}, {}
     for label, place in places.items():
@@ -131,10 +124,17 @@ def lines(top: Path) -> list[Claim]:
         (f"{EDITED:,} edits, line by line", singly),
         (f"an attribute of {EDITED:,} objects", told),
     ]
-    claims = [claim for what, cases in work for claim in _claims(what, clusters, measure(cases, top))]
-    for place in places.values():
-        shutil.rmtree(place)
-    return claims
+    return [claim for what, cases in work for claim in _claims(what, clusters, measure(cases, top))]
+
+
+def _made(place: Path, make: Callable[[str, int], None], total: int) -> Path:
+    """A store of so much; made where it is not there."""
+    if not place.exists():
+        part = place.with_name(f"{place.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        make(str(part), total)
+        part.rename(place)
+    return place
 
 
 def _alike(places: Mapping[str, Path], wanted: float | None = None) -> dict[str, Cluster]:
