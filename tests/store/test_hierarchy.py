@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+import zvview
 from zvview.errors import DamagedError
-from zvview.store.hierarchy import Hierarchy, StaleMetadata, document_key, fingerprint, parse_document
+from zvview.pyramid import PyramidOptions, build_pyramid
+from zvview.store.decoded_chunks import DecodedChunks
+from zvview.store.hierarchy import Hierarchy, StaleMetadata, document_key, fingerprint, parse_document, share_document
+from zvview.store.patching.overlay import Overlay
 from zvview.store.places.memory import MemorySource
+from zvview.testing import make_store
 
 
 def document(kind: str = "group", **attributes: Any) -> bytes:
@@ -138,3 +146,32 @@ def test_fingerprints_are_those_of_the_bytes() -> None:
     assert not hierarchy.match_fingerprints({"0": fingerprint(STORE["zarr.json"])})
     assert not hierarchy.match_fingerprints({"nowhere": ""})
     assert document_key("") == "zarr.json" and document_key("a/b") == "a/b/zarr.json"
+
+
+def test_documents_are_shared_where_decoded_chunks_are() -> None:
+    source, overlay = MemorySource(STORE), Overlay(MemorySource(STORE))
+    first = share_document(overlay, STORE["0/zarr.json"], "0")
+    assert share_document(overlay, bytearray(STORE["0/zarr.json"]), "1") is first
+    assert share_document(overlay, STORE["zarr.json"], "") != first
+    assert share_document(source, STORE["0/zarr.json"], "0") is not share_document(source, STORE["0/zarr.json"], "0")
+    with pytest.raises(DamagedError, match="no JSON"):
+        share_document(overlay, b"{", "0")
+
+
+@pytest.mark.parametrize("kind", ["point_cloud", "streamline", "graph", "skeleton", "mesh"])
+def test_a_commit_changes_no_document_that_it_shares(kind: str, tmp_path: Path) -> None:
+    place, kept = tmp_path / "store.zarrvectors", []
+    make_store(place, kind, size=300, n_objects=4, chunk_shape=(250.0,) * 3).close()
+    build_pyramid(place, PyramidOptions(levels=2))
+    keep = DecodedChunks.keep
+
+    def note(self: DecodedChunks, how: Any, encoded: Any, decoded: Any) -> None:
+        if how == "document":
+            kept.append((decoded.document, copy.deepcopy(decoded.document)))
+        keep(self, how, encoded, decoded)
+
+    with zvview.open(place) as store, mock.patch.object(DecodedChunks, "keep", note):
+        assert isinstance(store, zvview.Store)
+        with store.edit() as edit:
+            edit.delete_objects(1)
+    assert len(kept) > 10 and all(shared == before for shared, before in kept)

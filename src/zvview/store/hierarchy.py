@@ -10,19 +10,22 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zvview.cancel import CancelToken
 from zvview.errors import DamagedError, ZvviewError
 from zvview.format import names
+from zvview.store.decoded_chunks import DecodedChunks
 from zvview.store.places.source import Request, Source
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Hierarchy", "StaleMetadata", "document_key", "parse_document"]
+__all__ = ["Hierarchy", "StaleMetadata", "document_key", "parse_document", "share_document"]
 
 _MAX_DOCUMENT_BYTES = 1 << 28
+_OF_BYTE = 4  # of JSON: what it takes as lists of short strings
 _ABSENT = ""  # in place of a fingerprint
 
 
@@ -64,6 +67,30 @@ def parse_document(data: Buffer, path: str) -> dict[str, Any]:
     return document
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parsed:
+    """A document that others read as well."""
+
+    document: dict[str, Any]
+    nbytes: int
+
+
+def share_document(source: Source, data: Buffer, path: str) -> dict[str, Any]:
+    """As :func:`parse_document`; the one from before where the source keeps what it decoded: it must not be changed.
+
+    A commit opens a store for each level that it makes anew, and reads the documents of all nodes each time.
+    """
+    shared = DecodedChunks.of(source)
+    if shared is None:
+        return parse_document(data, path)
+    found = shared.find("document", data)
+    if found is None:
+        document = parse_document(data, path)
+        found = _Parsed(document, _OF_BYTE * memoryview(data).nbytes)
+        shared.keep("document", data, found)
+    return found.document  # type: ignore[no-any-return]
+
+
 class Hierarchy:
     """Documents and children of the nodes of one store.
 
@@ -99,7 +126,7 @@ class Hierarchy:
         if missing:
             answers = self.source.get_many([(document_key(p), None) for p in missing], cancel)
             for path, data in zip(missing, answers, strict=True):
-                self._documents[path] = None if data is None else parse_document(data, path)
+                self._documents[path] = None if data is None else share_document(self.source, data, path)
         if self._fingerprints:
             with self._lock:
                 self._unverified.update((p, self._fingerprints[p]) for p in paths if p in self._fingerprints)

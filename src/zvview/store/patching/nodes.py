@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zvview.format import names
-from zvview.store.hierarchy import document_key, parse_document
+from zvview.store.hierarchy import document_key, share_document
 from zvview.store.places.source import Source
 
 __all__ = ["is_between_levels", "read_nodes"]
@@ -28,7 +28,7 @@ def read_nodes(source: Source, path: str = "") -> tuple[dict[str, dict[str, Any]
         for node, data in zip(wave, answers, strict=True):
             if data is not None:
                 encoded[node] = bytes(data)
-                found[node] = parse_document(data, node)
+                found[node] = share_document(source, data, node)
                 groups += [node] if found[node]["node_type"] == "group" else []
         inner = ((group, name) for group in groups for name in source.list_names(group))
         paths = [f"{group}/{name}" if group else name for group, name in inner if name != names.ZARR_JSON]
