@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 import zvview
 from zvview.errors import NotZarrVectorsError
+from zvview.store.store import read_root
 
 POSITIONS = np.random.default_rng(8).uniform(0, 60, (800, 3))
 
@@ -80,3 +83,42 @@ def test_reads_during_replacements_are_whole(tmp_path: Path) -> None:
         reader.join()
     assert seen
     assert set(seen) <= {400, 800}
+
+
+def test_many_threads_begin_again_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what one of them has built is of no use to the others."""
+    write(tmp_path / "s", 400)
+    store = zvview.open(tmp_path / "s")
+    assert isinstance(store, zvview.Store)
+    write(tmp_path / "s", 300)
+    begun: list[int] = []
+
+    def read_slowly(source: Any) -> Any:
+        begun.append(threading.get_ident())
+        time.sleep(0.1)
+        return read_root(source)
+
+    monkeypatch.setattr("zvview.store.store.read_root", read_slowly)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: store.reader(0).hierarchy, range(8)))
+    assert len(begun) == 1
+    assert all(one is found[0] for one in found)
+
+
+def test_counts_of_a_state_are_not_taken_for_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "s", 400, chunk_shape=(10, 10, 10))
+    store = zvview.open(tmp_path / "s")
+    assert isinstance(store, zvview.Store)
+    retry = store.retry
+
+    def be_late(read: Any) -> Any:
+        found = retry(read)
+        late.undo()
+        write(tmp_path / "s", 30, chunk_shape=(30, 30, 30))
+        assert len(store.level(0).read()) == 30  # another thread has begun again
+        return found
+
+    with monkeypatch.context() as late:
+        late.setattr(store, "retry", be_late)
+        assert store.count_vertices(0).sum() == 400
+    assert store.count_vertices(0).sum() == 30

@@ -125,8 +125,10 @@ class Store:
         stamp = self._take_stamp()
         if stamp != self._stamp:
             with self._lock:
-                self._begin(read_root(self._source))
-                self._stamp = stamp
+                stamp = self._take_stamp()  # another thread may have begun again meanwhile
+                if stamp != self._stamp:
+                    self._begin(read_root(self._source))
+                    self._stamp = stamp
         return stamp
 
     def retry(self, read: Callable[[], T]) -> T:
@@ -248,9 +250,14 @@ class Store:
     @property
     def statistics(self) -> Mapping[int, Mapping[str, Any]]:
         """Statistics of vertex attributes by level from zvview's own index; a hint, empty without one."""
-        self._refresh()
-        index = self._read_index()
+        index = self.index
         return {} if index is None else index.statistics
+
+    @property
+    def index(self) -> IndexView | None:
+        """The index that zvview keeps, read once, for the classes of this package; None without one. A hint."""
+        self._refresh()
+        return self._read_index()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -311,9 +318,10 @@ class Store:
     def count_vertices(self, number: int) -> NDArray[np.int64]:
         """Vertices of each chunk of a level, counted once."""
         self._refresh()
-        if number not in self._counts:
-            self._counts[number] = self.retry(lambda: self._count(number))
-        return self._counts[number]
+        counts = self._counts  # of this state: of the next one it is another dictionary
+        if number not in counts:
+            counts[number] = self.retry(lambda: self._count(number))
+        return counts[number]
 
     def _count(self, number: int) -> NDArray[np.int64]:
         reader = self.reader(number)

@@ -14,7 +14,7 @@ from zvview.format import names
 from zvview.format.attributes import AttributeMetadata
 from zvview.format.grid import ChunkTable
 from zvview.store.hierarchy import Hierarchy
-from zvview.store.index_view import IndexView, read_index
+from zvview.store.index_view import IndexView
 from zvview.store.level import Level
 from zvview.store.reading.reader import LevelReader, ReadOptions
 from zvview.store.store import Store
@@ -132,7 +132,7 @@ def gather_facts(store: Store, attributes: tuple[str, ...] | None = None, *, is_
     for number in numbers:
         try:
             reader, level = store.reader(number), store.level(number)
-            index = read_index(reader.hierarchy.source) if finest is None and not is_partial else index
+            index = store.index if finest is None and not is_partial else index
             levels.append(_level_facts(level, reader, finest or reader, index, attributes))
             notes += reader.layout.notes
             finest = finest or reader
@@ -224,9 +224,11 @@ def _indexed_counts(index: IndexView, level: Level) -> NDArray[np.int64] | None:
     known: Any = index.chunks.get(level.number)
     if known is None or not len(known) or known.shape[1] != level.chunks.shape[1]:
         return None
+    counts = np.clip(index.counts[level.number], 0, 2**40)
+    if np.array_equal(known, level.chunks):
+        return counts
     table = ChunkTable.of(known)
     if len(table) != len(known) or not np.array_equal(table.coords, known):
         return None
     at = table.find(level.chunks)
-    counts = np.clip(index.counts[level.number], 0, 2**40)
     return np.where(at >= 0, counts[at], -1)
