@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 import zvview
 from zvview.cli.app import app
+from zvview.neuroglancer.links import reading
 from zvview.neuroglancer.links.urls import make_link, parse_link
 
 
@@ -64,6 +66,27 @@ def test_images_lie_below_if_they_have_an_address(export: str, tmp_path: Path) -
     assert refused.exit_code == 2 and refused.stdout == "" and "expected an address" in refused.stderr
 
 
+@pytest.mark.parametrize("end", ["", "/", "/index.html", "/index.html?a=b", "/state.json"])
+def test_the_address_in_the_browser_is_that_of_the_export(
+    export: str, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    text = (Path(export) / "state.json").read_text()
+    monkeypatch.setattr(reading, "_fetch", lambda url: {"https://h.org/e/state.json": text}[url])
+    found = run(f"https://h.org/e{end}")
+    assert found.exit_code == 0, found.stderr
+    state = parse_link(found.stdout.strip())
+    assert isinstance(state, dict)
+    assert state["layers"][0]["source"]["url"] == "https://h.org/e/points/|neuroglancer-precomputed:"
+
+
+def test_a_hosted_zip_needs_no_more_than_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = json.dumps(state_of(".|zip:export/points/|neuroglancer-precomputed:")).encode()
+    monkeypatch.setattr(reading, "read_member", lambda url, name, most, *, wait_s: held)
+    found = run("https://h.org/e.zip")
+    assert found.exit_code == 0, found.stderr
+    assert "https://h.org/e.zip|zip:export/points/|neuroglancer-precomputed:" in unquote(found.stdout)
+
+
 def test_what_others_cannot_reach_gets_none(export: str) -> None:
     for places, reason in [
         ([export], "no address"),
@@ -75,6 +98,9 @@ def test_what_others_cannot_reach_gets_none(export: str) -> None:
         assert found.stdout == ""
         assert "not shareable: layer 'l" in found.stderr
         assert reason in found.stderr
+        assert ("with --url" in found.stderr) == (places == [export])
+    refused = run(export, "--url", "h.org/e")
+    assert refused.exit_code == 2 and "'h.org/e' is no address of a site, such as https://" in refused.stderr
 
 
 def test_links_are_joined_and_long_ones_warned_of(tmp_path: Path) -> None:

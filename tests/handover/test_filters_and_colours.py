@@ -166,10 +166,10 @@ def test_what_cannot_go_over_is_told(window: Any, twin: Twin, places: dict[str, 
     assert any("cannot filter this by" in note and name in note for note in notes)
 
 
-def test_sizes_of_their_own_are_told_and_hidden_points_filtered(window: Any, places: dict[str, Path]) -> None:
+def test_symbols_of_their_own_are_told_and_hidden_points_filtered(window: Any, places: dict[str, Path]) -> None:
     layer = drop(window, places["point_cloud"])
     name = next(n for n, a in layer.stream.store.attributes.items() if a.categories is None and not a.row_shape)
-    layer.columns = type(layer.columns)(size=name, shown=name)
+    layer.columns = type(layer.columns)(symbol=name, shown=name)
     look, notes = find_look(layer, read_viewer(window.viewer), read_placement(layer, window.viewer))
-    assert any("size" in note and name in note for note in notes)
+    assert any("symbols" in note and name in note for note in notes)
     assert look.filter.ranges[name][0] > 0

@@ -71,6 +71,19 @@ def test_what_a_user_turns_in_the_client_is_taken_back(window: Any, layer: Any, 
     np.testing.assert_allclose(found.view, [0, 0, 1], atol=1e-5)  # the client looks along x, which is last here
 
 
+def test_a_view_without_perspective_is_taken_back_without_it(window: Any, layer: Any, twin: Twin) -> None:
+    camera = window.viewer.scene.camera
+    camera.perspective = 45.0
+    window.settle()
+    view = opened(window, twin)
+    assert view.state()["layout"] == {"type": "3d", "orthographicProjection": False}
+    twin.take_back()
+    assert camera.perspective == 45.0
+    view.viewer.set_state({**view.state(), "layout": {"type": "3d", "orthographicProjection": True}})
+    twin.take_back()
+    assert camera.perspective == 0.0
+
+
 def test_pixels_are_where_and_as_the_window_has_them(window: Any, layer: Any, twin: Twin, page: Page) -> None:
     window.viewer.reset_view()
     window.settle()

@@ -95,6 +95,25 @@ def test_image_order_is_seen_with_x_to_the_right_and_y_down() -> None:
     assert pose.units_high == pytest.approx(400 / state.zoom)
 
 
+@pytest.mark.parametrize(
+    ("name", "displayed", "expected"), [("xyz", (1, 2), 3), ("zyx", (0, 2), 2), ("txyz", (2, 3), 4)]
+)
+def test_a_plane_reaches_as_far_as_the_slab(name: str, displayed: tuple[int, int], expected: float) -> None:
+    frame, space = frame_of(name)
+    state = state_of(frame.ndim, displayed, 5)
+    placement = LayerPlacement(np.eye(frame.ndim), np.zeros(frame.ndim), 0)
+    reach = np.arange(1.0, frame.ndim + 1)  # the store's order of axes: 1, 2, 3 along x, y, z
+    pose = find_pose(state, placement, frame, space, reach)
+    assert (pose.reach, pose.to_state()["crossSectionDepth"]) == (expected, expected)
+    assert find_pose(state_of(frame.ndim, (0, 1, 2), 5), placement, frame, space, reach).reach is None
+
+
+def test_a_plane_without_depth_reaches_nowhere() -> None:
+    frame, space = frame_of("xy")
+    pose = find_pose(state_of(2, (0, 1), 5), LayerPlacement(np.eye(2), np.zeros(2), 0), frame, space, np.ones(2))
+    assert pose.reach is None and "crossSectionDepth" not in pose.to_state()
+
+
 def test_a_change_of_units_in_the_client_is_followed() -> None:
     frame, space = frame_of("xyz")
     placement = LayerPlacement(np.eye(3), np.zeros(3), 0)

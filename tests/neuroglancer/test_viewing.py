@@ -14,6 +14,7 @@ import zvview
 from zvview.errors import InvalidInputError
 from zvview.neuroglancer import view
 from zvview.neuroglancer.layers import Look
+from zvview.neuroglancer.markers import Markers
 from zvview.neuroglancer.viewing import View
 from zvview.stream.filtering import Filter
 from zvview.style import Colouring
@@ -57,14 +58,17 @@ def test_looks_and_filters_become_shaders(shown: View) -> None:
     assert shader.count("discard") == 2
     assert "range=[0.25, 0.75]" in shader
     assert "default=7" in shader
-    assert layers["cells"]["annotationOpacity"] == 0.5
+    assert "opacity slider(min=0, max=1, default=0.5)" in shader
     assert "discard" not in layers["cells_2"]["shader"]
 
 
 def test_what_a_source_lacks_is_left_out_of_its_look(shown: View) -> None:
-    look = Look(Colouring("attribute", "depth"), filter=Filter(ranges={"value": (0.5, 1)}))
+    markers = Markers(size_by="depth", border_width_by="value")
+    look = Look(Colouring("attribute", "depth"), filter=Filter(ranges={"value": (0.5, 1)}), markers=markers)
     shown.show(lambda exhibit: look, {})
-    assert all("discard" in layer["shader"] for layer in shown.state()["layers"][2:])
+    shaders = [layer["shader"] for layer in shown.state()["layers"][2:]]
+    assert all("discard" in shader and "float border = diameter * clamp(" in shader for shader in shaders)
+    assert any("no 'depth' to size or border this by" in note for note in shown.notes)
 
 
 def test_axes_of_other_names_units_and_times_have_one_space(tmp_path: Path) -> None:

@@ -46,20 +46,26 @@ def link(
     they are served until Ctrl+C, by a local link.
     """
     from zvview.neuroglancer.links.reading import hosted_at, read_state
+    from zvview.neuroglancer.links.shareable import source_urls
+    from zvview.neuroglancer.links.urls import origin_of
 
     with plain_errors():
         position = None if at is None else parse_numbers(at, "--at")
         if _are_stores(places):
             _serve(places, position, state_json, image or ())
             return
+        if url is not None:
+            origin_of(url)
         states = []
-        for place in places:
+        for place in map(_without_page, places):
             is_address = place.startswith(("http://", "https://")) and "#!" not in place
             base = url or (place.removesuffix("/state.json") if is_address else None)
             states.append(read_state(place) if base is None else hosted_at(read_state(place), base))
         state = _at(_with_images(_joined(states), image or ()), position)
         _write(state, state_json)
         if not _tell_link(state, prefix):
+            if any(source.startswith(("./", ".|")) for _, source in source_urls(state)):
+                make_console(stderr=True).print("Tell with --url where the export is on the web.")
             raise typer.Exit(FAILURE)
 
 
@@ -79,9 +85,15 @@ def _is_hosted_export(place: str) -> bool:
     if not place.startswith(("http://", "https://")):
         return False
     try:
-        return bool(read_state(place))
+        return bool(read_state(_without_page(place)))
     except UnreachableError:
         return False
+
+
+def _without_page(place: str) -> str:
+    """An address without the page that opens an export, which is what a browser shows of it."""
+    is_address = place.startswith(("http://", "https://")) and "#!" not in place
+    return place.partition("#")[0].partition("?")[0].removesuffix("/index.html") if is_address else place
 
 
 def _joined(states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -45,7 +45,13 @@ class CameraWish:
     is_orthographic: bool = False
 
 
-def find_pose(state: ViewerState, placement: LayerPlacement, frame: Frame, space: Space) -> Pose:
+def find_pose(
+    state: ViewerState,
+    placement: LayerPlacement,
+    frame: Frame,
+    space: Space,
+    reach: NDArray[np.float64] | None = None,
+) -> Pose:
     """What Neuroglancer is to show so that it looks as in napari.
 
     Parameters
@@ -57,6 +63,8 @@ def find_pose(state: ViewerState, placement: LayerPlacement, frame: Frame, space
         Of that layer.
     space : Space
         The dimensions of that store.
+    reach : (D,) float64 array, optional
+        Half the thickness of what a plane shows, in the store's units and order of axes.
     """
     world = state.point.copy()
     world[list(state.displayed)] = state.centre
@@ -82,6 +90,7 @@ def find_pose(state: ViewerState, placement: LayerPlacement, frame: Frame, space
         state.canvas_size[0] / state.zoom * size,
         rotation,
         is_orthographic=state.perspective <= 0,
+        reach=None if reach is None or state.is_3d else _depth(reach, shown, space),
     )
 
 
@@ -146,6 +155,16 @@ def _turn(
         for row, name in enumerate(shown):
             out[row, column] = steps.get(name, 0.0) * scales[name] / _least(space, shown)
     return out
+
+
+def _depth(reach: NDArray[np.float64], shown: Sequence[str], space: Space) -> float | None:
+    """Half the thickness along the dimension behind the screen, in the least scale of those that are displayed."""
+    behind = shown[2] if len(shown) == 3 else ""
+    if behind not in space.names[: space.ndim]:
+        return None
+    at = space.names.index(behind)
+    found = float(reach[at]) * space.scales[at] / _least(space, shown)
+    return found if 0 < found < np.inf else None
 
 
 def _nearest_rotation(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,8 +10,10 @@ from functools import partial
 from typing import Any
 from weakref import ref
 
+import numpy as np
 from napari.layers import Layer
 from napari.utils.notifications import show_error, show_info, show_warning
+from numpy.typing import NDArray
 
 from zvview.cancel import CancelToken
 from zvview.errors import InvalidInputError, ZvviewError
@@ -19,15 +21,17 @@ from zvview.handover.drawings import add_drawing
 from zvview.handover.images import find_images
 from zvview.handover.looks import find_look
 from zvview.handover.poses import CameraWish, find_camera, find_pose
-from zvview.napari.camera import read_placement, read_viewer
+from zvview.napari.camera import LayerPlacement, ViewerState, read_placement, read_viewer
 from zvview.napari.dock.background import Background
 from zvview.napari.private.closing import on_closed
+from zvview.napari.sight import find_view
 from zvview.neuroglancer.encoding.space import space_of
 from zvview.neuroglancer.images import Image
 from zvview.neuroglancer.layers import Look
 from zvview.neuroglancer.links.poses import Pose
 from zvview.neuroglancer.viewing import View
 from zvview.store.store import Store
+from zvview.stream import Filter
 
 __all__ = ["Twin", "apply_camera", "streaming_layers", "twin_of"]
 
@@ -77,8 +81,8 @@ class Twin:
         """
         wish, notes = self._find_wish()
         self._is_browser_wanted, self.notes = browser, tuple(notes)
-        for note in notes:
-            show_warning(note)
+        if notes:
+            show_warning("\n".join(notes))
         kept = self.view if wish.stores == self._stores else None
         self._background.ask(partial(_show, kept, wish), self._opened)
 
@@ -118,8 +122,8 @@ class Twin:
             raise InvalidInputError("this window was not opened in Neuroglancer yet")
         layer = _leading(viewer)
         drawn = self.view.drawn(layer.stream.store)
-        for note in drawn.notes:
-            show_warning(note)
+        if drawn.notes:
+            show_warning("\n".join(drawn.notes))
         if not len(drawn):
             with suppress(InvalidInputError):  # it is there, and empty
                 self.view.let_draw()
@@ -138,13 +142,14 @@ class Twin:
         layer = _leading(viewer)
         state, placement = read_viewer(viewer), read_placement(layer, viewer)
         self._canvas_size = state.canvas_size
-        pose = find_pose(state, placement, layer.stream.frame, space_of(layer.stream.store.axes))
+        space = space_of(layer.stream.store.axes)
+        pose = find_pose(state, placement, layer.stream.frame, space, _reach_of(layer, state, placement))
         looks, notes = {}, list[str]()
         for found in streaming_layers(viewer):
             looks[id(found.stream.store)], told = find_look(found, state, read_placement(found, viewer))
             notes += told
         stores = tuple({id(f.stream.store): f.stream.store for f in streaming_layers(viewer)}.values())
-        images, told = find_images(viewer, placement, layer.stream.frame, space_of(layer.stream.store.axes))
+        images, told = find_images(viewer, placement, layer.stream.frame, space)
         return _Wish(stores, looks, pose.to_state(), images), [*notes, *told]
 
     def _opened(self, answer: tuple[View, tuple[Store, ...]] | ZvviewError) -> None:
@@ -155,8 +160,8 @@ class Twin:
         if self.view is not None and self.view is not view:
             self.view.close()
         self.view, self._stores = view, stores
-        for note in view.notes:
-            show_info(note)
+        if view.notes:
+            show_info("\n".join(view.notes))
         if self._is_browser_wanted and not webbrowser.open(view.url):
             show_info(f"Neuroglancer is at {view.url}")
 
@@ -206,6 +211,16 @@ def _show(kept: View | None, wish: _Wish, cancel: CancelToken) -> tuple[View, tu
             view.close()
         raise
     return view, wish.stores
+
+
+def _reach_of(layer: Any, state: ViewerState, placement: LayerPlacement) -> NDArray[np.float64]:
+    """Half the thickness, (D,), of what the window shows of a store, along its axes."""
+    stream = layer.stream
+    seen = find_view(
+        state, placement, stream.frame, stream.slab, filter=Filter(), budget_vertices=1, target_error_px=1.0
+    )
+    half: NDArray[np.float64] = (np.array(seen.hi, np.float64) - np.array(seen.lo, np.float64)) / 2
+    return half
 
 
 def _leading(viewer: Any) -> Any:

@@ -13,6 +13,7 @@ from zvview.errors import UnsupportedError
 from zvview.neuroglancer.choices import Choice
 from zvview.neuroglancer.encoding.annotations import Property
 from zvview.neuroglancer.encoding.space import Space
+from zvview.neuroglancer.markers import Markers
 from zvview.neuroglancer.segmentation import Models, segmentation_layer
 from zvview.neuroglancer.shaders import annotation_shader
 from zvview.neuroglancer.sources.contract import Source
@@ -65,6 +66,10 @@ class Look:
     is_visible : bool
     filter : Filter
         What is not drawn, as far as properties tell it; its objects and groups by a :class:`Choice`.
+    fades : bool
+        Whether cross sections show less and less of what lies before and behind them.
+    markers : Markers
+        What else is said of points.
     """
 
     by: Colouring = field(default_factory=Colouring)
@@ -73,6 +78,8 @@ class Look:
     spacing_px: float | None = None
     is_visible: bool = True
     filter: Filter = field(default_factory=Filter)
+    fades: bool = True
+    markers: Markers = field(default_factory=Markers)
 
 
 def layer_of(
@@ -184,8 +191,16 @@ def annotation_layer(
         "name": name,
         "source": dict(source),
         "tab": "rendering",
-        "shader": annotation_shader(kind, look.by, properties, size=look.size, filter=look.filter),
-        "annotationOpacity": look.opacity,
+        "shader": annotation_shader(
+            kind,
+            look.by,
+            properties,
+            size=look.size,
+            filter=look.filter,
+            opacity=look.opacity,
+            fades=look.fades,
+            markers=look.markers,
+        ),
         "projectionAnnotationSpacing": spacing,
         "crossSectionAnnotationSpacing": spacing,
         **({} if look.is_visible else {"visible": False}),

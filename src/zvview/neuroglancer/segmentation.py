@@ -120,7 +120,7 @@ def segmentation_layer(
         layer["skeletonRendering"] = {
             "shader": skeleton_shader(by, source.by_attribute, filter=filter),
             "mode2d": "lines",
-            "lineWidth2d": max(2.0, width),
+            "lineWidth2d": size or max(2.0, width),
             "mode3d": "lines",
             "lineWidth3d": width,
         }

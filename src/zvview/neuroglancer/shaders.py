@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from zvview.errors import MissingError
 from zvview.neuroglancer.encoding.annotations import Property
+from zvview.neuroglancer.markers import Markers, marker_lines
 from zvview.stream.filtering import Filter
 from zvview.style.colouring import Colouring
 from zvview.style.colourmaps import MISSING_COLOUR, colour_codes, map_colours
@@ -23,14 +24,17 @@ __all__ = ["annotation_shader", "skeleton_shader"]
 _MISSING_LABEL: Final = "no value"
 _GROUP: Final = "group"
 _STOPS: Final = 16  # of a colour map; the client interpolates between them
-_SIZES: Final[Mapping[str, str]] = {
-    "point": "  setPointMarkerSize(size);\n  setPointMarkerBorderWidth(0.0);\n",
-    "line": "  setLineWidth(size);\n  setEndpointMarkerSize(0.0);\n  setEndpointMarkerBorderWidth(0.0);\n",
+_WIDTH: Final = "size > 0.0 ? max(size - 1.5, 0.01) : 0.0"  # soft edges add a pixel and a half to what is set
+_SIZES: Final[Mapping[str, Sequence[str]]] = {
+    "line": (f"setLineWidth({_WIDTH});", "setEndpointMarkerSize(0.0);", "setEndpointMarkerBorderWidth(0.0);"),
     "polyline": (
-        "  setPolyLineWidth(size);\n  setPolyEndpointMarkerSize(0.0);\n  setPolyEndpointMarkerBorderWidth(0.0);\n"
+        f"setPolyLineWidth({_WIDTH});",
+        "setPolyEndpointMarkerSize(0.0);",
+        "setPolyEndpointMarkerBorderWidth(0.0);",
     ),
 }
-_DEFAULT_SIZES: Final[Mapping[str, float]] = {"point": 5.0, "line": 1.0, "polyline": 1.0}
+_DEFAULT_SIZES: Final[Mapping[str, float]] = {"point": 5.0, "line": 2.5, "polyline": 2.5}
+_UNFADED: Final = 1e4  # times its alpha something is seen until the client's fading leaves a ten-thousandth of it
 
 
 def annotation_shader(
@@ -40,6 +44,9 @@ def annotation_shader(
     *,
     size: float | None = None,
     filter: Filter | None = None,
+    opacity: float = 1.0,
+    fades: bool = True,
+    markers: Markers | None = None,
 ) -> str:
     """The shader of a layer of annotations.
 
@@ -56,6 +63,12 @@ def annotation_shader(
     filter : Filter, optional
         Of attributes and groups: what does not pass is not drawn. Objects are not looked at, groups where there is a
         property ``"group"``, which tells the first of each object.
+    opacity : float
+        At the beginning; a slider changes it.
+    fades : bool
+        Whether cross sections show less and less of what lies before and behind them, at the beginning.
+    markers : Markers, optional
+        What else is said of points; where each has a size of its own, the slider multiplies it.
 
     Raises
     ------
@@ -63,9 +76,16 @@ def annotation_shader(
         There is no such property, channel or colour map.
     """
     discards = "" if filter is None else _discards(filter, properties, lambda prop: f"prop_{prop.id}()")
-    start = _DEFAULT_SIZES.get(kind, 1.0) if size is None else size
-    controls = [f"#uicontrol float size slider(min=0, max={max(20.0, 2 * start):g}, default={start:g})"]
-    functions: list[str] = []
+    markers = Markers() if markers is None or kind != "point" else markers
+    start, most = _DEFAULT_SIZES.get(kind, 1.0) if size is None else size, 20.0
+    if markers.size_by is not None:
+        start, most = 1.0, 4.0
+    controls = [
+        f"#uicontrol float size slider(min=0, max={max(most, 2 * start):g}, default={start:g})",
+        f"#uicontrol float opacity slider(min=0, max=1, default={opacity:g})",
+        f"#uicontrol bool fade checkbox(default={str(fades).lower()})",
+    ]
+    functions = [f"vec4 seen(vec4 color) {{ color.a *= fade ? opacity : opacity * {_UNFADED:.1f}; return color; }}"]
     if by.mode == "constant":
         colour = f"vec4({_floats(by.colour)})"
     elif by.mode in ("attribute", "category", "rgba"):
@@ -74,8 +94,13 @@ def annotation_shader(
     else:
         prop = _choose(properties, by.mode, 0)
         colour = _colour_of(prop, by, controls, functions)
-    body = _SIZES.get(kind, "")
-    return "\n".join([*controls, *functions, f"void main() {{\n{discards}{body}  setColor({colour});\n}}", ""])
+    lines = [
+        f"vec4 tint = {colour};",
+        *(marker_lines(markers, properties) if kind == "point" else _SIZES.get(kind, ())),
+        "setColor(seen(tint));",
+    ]
+    body = "".join(f"  {line}\n" for line in lines)
+    return "\n".join([*controls, *functions, f"void main() {{\n{discards}{body}}}", ""])
 
 
 def skeleton_shader(

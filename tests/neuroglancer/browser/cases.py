@@ -48,7 +48,13 @@ def golden(name: str) -> Callable[[Path], Path]:
 
 
 def points(
-    *, axes: str = "xyz", count: int = 300, far: float = 0.0, levels: bool = True, by: str = "kind"
+    *,
+    axes: str = "xyz",
+    count: int = 300,
+    far: float = 0.0,
+    levels: bool = True,
+    by: str = "kind",
+    unknown: int = 0,
 ) -> Callable[[Path], Path]:
     """Points of which some lie upon each other, in groups of their own places and values."""
 
@@ -60,6 +66,7 @@ def points(
             positions[:, 0] = rng.integers(0, 4, count)
         kinds = np.array(["soma", "axon", "dendrite"])[rng.integers(0, 3, count)]
         values = positions[:, 0] - far
+        values[:unknown] = np.nan
         column = {"kind": kinds} if by == "kind" else {"value": values.astype("f4")}
         with zvview.create(place, kind="point_cloud", axes=axes, chunk_shape=(30,) * len(axes)) as store:
             store.write(zvview.Points(positions, attributes=column))
@@ -111,6 +118,7 @@ CASES: dict[str, Case] = {
     "points_3d": Case(points()),
     "points_2d": Case(points(axes="xy")),
     "points_numbers": Case(points(by="value")),
+    "points_unknown": Case(points(by="value", unknown=250, levels=False)),
     "points_far": Case(points(far=1e6)),
     "points_time": Case(points(axes="txyz", count=60)),
     "points_grown": Case(grown),

@@ -48,9 +48,10 @@ def test_the_screen_is_turned_as_the_client_does_it() -> None:
 @given(QUATERNIONS, st.booleans())
 def test_a_pose_comes_back_from_its_state(quaternion: np.ndarray, is_3d: bool) -> None:
     key = "projectionOrientation" if is_3d else "crossSectionOrientation"
-    state = STATE | {key: quaternion.tolist(), "layout": STATE["layout"] if is_3d else "xy"}
+    state = STATE | {key: quaternion.tolist(), "layout": STATE["layout"] if is_3d else "xy", "crossSectionDepth": 7}
     pose = Pose.of_state(state)
     again = Pose.of_state(pose.to_state())
+    assert (pose.reach, again.reach, Pose.of_state(state | {"crossSectionDepth": -10}).reach) == (7, 7, None)
     assert (pose.is_3d, pose.is_orthographic) == (is_3d, is_3d)
     assert pose.unit_scale == 1e-6
     assert pose.position == again.position == {"t": 3, "x": 10.5, "y": 20, "z": 30}
@@ -77,6 +78,7 @@ def test_planes_of_other_axes_are_turned() -> None:
         {"displayDimensions": ["q"]},
         {"projectionScale": 0},
         {"projectionScale": True},
+        {"crossSectionDepth": "deep"},
         {"projectionOrientation": [0, 0, 1]},
     ],
 )

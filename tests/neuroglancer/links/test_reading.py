@@ -6,15 +6,17 @@ import functools
 import http.server
 import json
 import threading
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from neuroglancer.static_file_server import StaticFileServer
 
 from zvview.errors import BadFileError, UnreachableError, UnsupportedError
-from zvview.neuroglancer.links.reading import hosted_at, is_link, read_link, read_state
+from zvview.neuroglancer.links.reading import hosted_at, is_link, is_zip, read_link, read_state
 from zvview.neuroglancer.links.urls import make_link, make_short_link
 
 STATE: dict[str, Any] = {
@@ -64,6 +66,50 @@ def test_states_are_read_wherever_they_are(site: str, tmp_path: Path) -> None:
     for text in [*map(str, places), make_short_link(f"{site}/state.json"), json.dumps(STATE)]:
         assert read_state(text) == STATE
     assert all(is_link(str(place)) for place in places if str(place) != site)
+
+
+@pytest.fixture
+def ranged(tmp_path: Path) -> str:
+    """A host of the folder that gives parts of files."""
+    return str(StaticFileServer(str(tmp_path), bind_address="127.0.0.1").url)
+
+
+def test_a_hosted_zip_is_read_in_parts(ranged: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    real = urllib.request.urlopen
+
+    def listen(request: Any, **options: Any) -> Any:
+        asked.append(request.get_header("Range"))
+        return real(request, **options)
+
+    monkeypatch.setattr(urllib.request, "urlopen", listen)
+    with zipfile.ZipFile(tmp_path / "large.zip", "w") as archive:
+        archive.writestr("state.json", json.dumps(STATE))
+        archive.writestr("export/cells", bytes(1 << 20))
+    assert read_state(f"{ranged}/large.zip") == STATE
+    read = [int(end) - int(start) + 1 for start, end in (told.removeprefix("bytes=").split("-") for told in asked)]
+    assert sum(read) < 300_000
+    assert (
+        is_link(str(tmp_path / "large.zip")) and is_zip("https://h.org/a.ZIP?x=1") and not is_zip("https://h.org/zip")
+    )
+
+
+def test_hosted_zips_that_cannot_be_read_are_told(ranged: str, site: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "export" / "other.zip", "w") as archive:
+        archive.writestr("zarr.json", "{}")
+    (tmp_path / "no.zip").write_bytes(b"PK")
+    (tmp_path / "empty.zip").write_bytes(b"")
+    for url, error, word in [
+        (f"{site}/other.zip", UnsupportedError, "Range"),
+        (f"{ranged}/export/other.zip", BadFileError, "no state.json"),
+        (f"{ranged}/no.zip", BadFileError, "no zip"),
+        (f"{ranged}/nothing.zip", UnreachableError, "404"),
+        ("http://[/a.zip", UnreachableError, "IPv6"),
+    ]:
+        with pytest.raises(error, match=word):
+            read_state(url)
+    with pytest.raises((BadFileError, UnreachableError, UnsupportedError)):
+        read_state(f"{ranged}/empty.zip")
 
 
 def test_zips_are_told_where_they_lie() -> None:

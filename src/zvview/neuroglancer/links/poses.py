@@ -47,6 +47,9 @@ class Pose:
     rotation : (3, 3) float64 array
         Columns are right, down and away from the eye, along `displayed`.
     is_orthographic : bool
+    reach : float or None
+        Of a plane: how far before and behind it is seen as well, in the same as what a pixel takes; None where the
+        client decides, by how large things are.
     """
 
     dimensions: Mapping[str, tuple[float, str]]
@@ -57,6 +60,7 @@ class Pose:
     units_high: float | None
     rotation: NDArray[np.float64]
     is_orthographic: bool = False
+    reach: float | None = None
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any]) -> Self:
@@ -87,6 +91,7 @@ class Pose:
             _size(state, "projectionScale"),
             turned if is_3d else turned @ _TURNS.get(layout, _TURNS["xy"]),
             is_orthographic,
+            _reach(state),
         )
 
     @property
@@ -107,6 +112,8 @@ class Pose:
             state["crossSectionScale"] = self.units_per_px
         if self.units_high is not None:
             state["projectionScale"] = self.units_high
+        if self.reach is not None:
+            state["crossSectionDepth"] = self.reach
         return state
 
 
@@ -174,6 +181,13 @@ def _size(state: Mapping[str, Any], key: str) -> float | None:
     if not size > 0:
         raise BadFileError(_PART, f"{key}: a size of {size}")
     return size
+
+
+def _reach(state: Mapping[str, Any]) -> float | None:
+    """How far a plane reaches; negative depths count pixels, and are what the client has by itself."""
+    key = "crossSectionDepth"
+    reach = float(_numbers([state[key]], key, 1)[0]) if key in state else 0.0
+    return reach if reach > 0 else None
 
 
 def _layout(found: Any) -> tuple[str, bool]:

@@ -10,14 +10,14 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from zvview.errors import BadFileError, UnreachableError, UnsupportedError
+from zvview.neuroglancer.links.hosted_zips import read_member
 from zvview.neuroglancer.links.poses import Pose
 from zvview.neuroglancer.links.shareable import place_of, source_urls
 from zvview.neuroglancer.links.urls import parse_link
 
-__all__ = ["STATE", "LinkedLayer", "Reading", "hosted_at", "is_link", "read_link", "read_state"]
+__all__ = ["STATE", "LinkedLayer", "Reading", "hosted_at", "is_link", "is_zip", "read_link", "read_state"]
 
 STATE: Final = "state.json"
 """The file beside an export that holds its state."""
@@ -99,7 +99,7 @@ def is_link(text: str) -> bool:
     """Whether a text is a link, a state, a file of one, or an export on this machine, rather than a store."""
     if "#!" in text or text.lstrip().startswith("{"):
         return True
-    plain = urlsplit(text).path if "://" in text else text
+    plain = _plain(text) if "://" in text else text
     if plain.endswith(".json") and not plain.endswith("zarr.json"):
         return True
     return "://" not in text and (_is_export_zip(text) or os.path.isfile(os.path.join(text, STATE)))
@@ -118,7 +118,9 @@ def read_state(text: str) -> dict[str, Any]:
     if "#!" in text or text.lstrip().startswith("{"):
         found = parse_link(text)
         return found if isinstance(found, dict) else read_state(found)
-    if text.startswith(("http://", "https://")):
+    if text.startswith(("http://", "https://")) and is_zip(text):
+        body = _text(text, read_member(text, STATE, _MOST_BYTES + 1, wait_s=_WAIT_S))
+    elif text.startswith(("http://", "https://")):
         body = _fetch(text if text.endswith(".json") else f"{text.rstrip('/')}/{STATE}")
     elif "://" in text:
         raise UnsupportedError(f"{text}: only the client can read a state there; tell its https address")
@@ -128,6 +130,16 @@ def read_state(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BadFileError(text, "no state of Neuroglancer")
     return found
+
+
+def is_zip(address: str) -> bool:
+    """Whether an address is that of a zip, by its name."""
+    return _plain(address).lower().endswith(".zip")
+
+
+def _plain(address: str) -> str:
+    """An address without what is behind its path."""
+    return address.partition("#")[0].partition("?")[0]
 
 
 def hosted_at(state: Mapping[str, Any], url: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from zvview.format.metadata import space_axes
 from zvview.neuroglancer.choices import Choice, choice_layer, choose
 from zvview.neuroglancer.encoding.space import Space, space_of
 from zvview.neuroglancer.layers import Annotations, Look, layer_of
+from zvview.neuroglancer.markers import Markers
 from zvview.neuroglancer.segmentation import Models, Skeletons, hidden_sources
 from zvview.neuroglancer.sources.contract import Source
 from zvview.neuroglancer.sources.fixed import FixedAnnotations
@@ -102,7 +103,7 @@ def layers_of(exhibit: Exhibit, look: Look | None = None) -> Dressed:
     for name, source in shown.items():
         own, chosen = (replace(wished, is_visible=False) if name in hidden else wished), choice
         if isinstance(source, FixedAnnotations):  # beside what the store is of, and not coloured as that is
-            own, chosen = replace(own, by=Colouring("object"), filter=Filter()), Choice()
+            own, chosen = replace(own, by=Colouring("object"), filter=Filter(), markers=Markers()), Choice()
         layer, told = _first_possible(labels[name], exhibit.url_of(name), source, own, models, chosen)
         layers.append(layer)
         if own.is_visible and look is not None:
@@ -124,11 +125,14 @@ def _first_possible(
             ranges={name: span for name, span in filter.ranges.items() if name in known},
             categories={name: labels for name, labels in filter.categories.items() if name in known},
         )
+    markers = wished.markers.only(known)
+    if unknown := [name for name in wished.markers.attribute_names if name not in known]:
+        notes.append(f"{label}: Neuroglancer has no {', '.join(map(repr, unknown))} to size or border this by")
     by, what = wished.by, wished.by.name or wished.by.mode
     if isinstance(source, Models) and what not in (*known, "constant", "object", "group"):
         notes.append(f"{label}: Neuroglancer cannot colour this by {what}: each object has its own colour")
         by = Colouring("object")
-    wished = replace(wished, by=by, filter=filter)
+    wished = replace(wished, by=by, filter=filter, markers=markers)
     for own in (wished, replace(wished, by=Colouring())):
         with suppress(MissingError):
             layer = layer_of(label, url, source, own, segmentation=models, choice=choice)
@@ -136,7 +140,7 @@ def _first_possible(
                 notes.append(f"{label}: Neuroglancer cannot colour this by {what}: all of it is white")
             return layer, notes
     notes.append(f"{label}: Neuroglancer has neither the colours nor the filter that are set here, and shows all of it")
-    plain = replace(wished, by=Colouring(), filter=Filter())
+    plain = replace(wished, by=Colouring(), filter=Filter(), markers=Markers())
     return layer_of(label, url, source, plain, segmentation=models), notes
 
 

@@ -117,7 +117,7 @@ def origin_of(address: str) -> str:
     except ValueError:
         is_right = False
     if not is_right or "@" in parts.netloc or re.search(r"[\s,\x00-\x1f]", parts.netloc):
-        raise InvalidInputError(f"{address!r} is no address of a client, such as {HOSTED}")
+        raise InvalidInputError(f"{address!r} is no address of a site, such as {HOSTED}")
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
