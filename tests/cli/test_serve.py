@@ -62,6 +62,19 @@ def test_it_serves_until_it_is_ended(places: list[str], how: signal.Signals) -> 
         assert "Ctrl+C ends" in said
 
 
+def test_another_address_is_served_if_asked(places: list[str]) -> None:
+    with served(*places, "--address", "localhost") as (process, (url,)):
+        assert url.startswith("http://localhost:")
+        with urllib.request.urlopen(url, timeout=20) as reply:
+            assert b"<html" in reply.read().lower()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 0
+        assert "Whoever has the address below reads these stores" in said
+    refused = CliRunner().invoke(app, ["serve", "--no-browser", "--address", "0.0.0.0", *places])
+    assert refused.exit_code == 2 and "by which others reach this machine" in refused.output.replace("\n", " ")
+
+
 def test_a_client_elsewhere_is_let_in_if_asked(places: list[str]) -> None:
     with served(*places, "--allow-origin", "https://example.org/client/") as (process, (_, link)):
         state = parse_link(link)

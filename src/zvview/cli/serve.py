@@ -29,6 +29,10 @@ def serve_places(
         typer.Option(help="Folder or address of a volume of voxels to show below; may be given again."),
     ] = None,
     port: Annotated[int, typer.Option(help="Port on this machine; by default any that is free.", min=0, max=65535)] = 0,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Name or IPv4 address by which other machines shall reach this one; by default none does."),
+    ] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Whether to open the client.")] = True,
     allow_origin: Annotated[
         str | None,
@@ -37,18 +41,26 @@ def serve_places(
         ),
     ] = None,
 ) -> None:
-    """Show stores in Neuroglancer's client until Ctrl+C; only this machine can reach them."""
+    """Show stores in Neuroglancer's client until Ctrl+C; only this machine can reach them unless asked."""
     with plain_errors():
         check_neuroglancer()
+        from zvview.neuroglancer.serving.mounting import LOOPBACK
         from zvview.neuroglancer.viewing import serve
 
         def tell(shown: View) -> None:
-            _tell(shown, allow_origin)
+            _tell(shown, allow_origin, is_open=address is not None)
             if browser:
                 webbrowser.open(shown.url)
 
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl+C does
-        serve(*places, images=image or (), port=port, allow_origin=allow_origin, on_ready=tell)
+        serve(
+            *places,
+            images=image or (),
+            port=port,
+            address=LOOPBACK if address is None else address,
+            allow_origin=allow_origin,
+            on_ready=tell,
+        )
 
 
 def check_neuroglancer() -> None:
@@ -63,11 +75,13 @@ def check_neuroglancer() -> None:
             raise UnsupportedError(f'{name} is not installed: pip install "zvview[neuroglancer]"')
 
 
-def _tell(shown: View, allow_origin: str | None) -> None:
+def _tell(shown: View, allow_origin: str | None, *, is_open: bool) -> None:
     """Addresses on standard output, last; all else beside it."""
     told = make_console(stderr=True)
     for note in shown.notes:
         told.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
+    if is_open:
+        told.print("Whoever has the address below reads these stores; nothing is encrypted on the way.")
     if allow_origin is not None:
         told.print("A page of another site reads from this machine only if its user allows the browser to, when asked.")
     told.print("Ctrl+C ends.")

@@ -20,7 +20,7 @@ from zvview.neuroglancer.links.drawn import Drawn, read_drawn
 from zvview.neuroglancer.links.states import Exhibit, first_state, layers_of
 from zvview.neuroglancer.links.urls import make_link, origin_of
 from zvview.neuroglancer.serving.folders import ServedFolder
-from zvview.neuroglancer.serving.mounting import Mounted, mount
+from zvview.neuroglancer.serving.mounting import LOOPBACK, Mounted, mount
 from zvview.neuroglancer.serving.published import Published
 from zvview.neuroglancer.sources.opening import open_sources
 from zvview.store.store import Store
@@ -49,6 +49,7 @@ class View:
         *,
         images: Sequence[str | Image] = (),
         port: int = 0,
+        address: str = LOOPBACK,
         allow_origin: str | None = None,
     ) -> None:
         from neuroglancer import Viewer  # late: an extra, which nothing else here needs
@@ -67,7 +68,7 @@ class View:
             for image in named:
                 local_folder(image.address)  # before anything is opened
             stores = self._open(places)
-            mounted = self._mounted = mount(origin, port=port)
+            mounted = self._mounted = mount(origin, port=port, address=address)
             below = [self._image_layer(image) for image in named]
             self._shown = self._publish(mounted, stores)
             self.viewer = Viewer()
@@ -208,7 +209,13 @@ class View:
         return shown
 
 
-def view(*places: Any, images: Sequence[str | Image] = (), port: int = 0, allow_origin: str | None = None) -> View:
+def view(
+    *places: Any,
+    images: Sequence[str | Image] = (),
+    port: int = 0,
+    address: str = LOOPBACK,
+    allow_origin: str | None = None,
+) -> View:
     """Show stores in Neuroglancer's client, straight from their chunks.
 
     Parameters
@@ -220,6 +227,9 @@ def view(*places: Any, images: Sequence[str | Image] = (), port: int = 0, allow_
         arrays or OME-Zarrs on this machine, which are served, read only, as the stores are.
     port : int
         Of this machine; 0 for any that is free.
+    address : str
+        Name or IPv4 address by which other machines are to reach this one; by default none does. Whoever has the
+        address of the client then reads the stores and changes what it shows, and nothing is encrypted on the way.
     allow_origin : str, optional
         Address of a client on another site whose pages may read the stores, such as
         ``"https://neuroglancer-demo.appspot.com"``. Browsers ask their user before such a page may read from here.
@@ -232,17 +242,18 @@ def view(*places: Any, images: Sequence[str | Image] = (), port: int = 0, allow_
     Raises
     ------
     InvalidInputError
-        No places, an address that is none, or a port that is taken.
+        No places, an address that is none, or none of this machine, or a port that is taken.
     UnsupportedError
         None of the stores can be shown. Members of collections that cannot are told in the notes.
     """
-    return View(places, images=images, port=port, allow_origin=allow_origin)
+    return View(places, images=images, port=port, address=address, allow_origin=allow_origin)
 
 
 def serve(
     *places: Any,
     images: Sequence[str | Image] = (),
     port: int = 0,
+    address: str = LOOPBACK,
     allow_origin: str | None = None,
     on_ready: Callable[[View], object] | None = None,
 ) -> None:
@@ -250,12 +261,13 @@ def serve(
 
     Parameters
     ----------
-    *places, images, port, allow_origin
+    *places, images, port, address, allow_origin
         As :func:`view` takes them.
     on_ready : callable, optional
         Called with the view once it is served; by default its address is logged.
     """
-    with view(*places, images=images, port=port, allow_origin=allow_origin) as shown, suppress(KeyboardInterrupt):
+    shown = view(*places, images=images, port=port, address=address, allow_origin=allow_origin)
+    with shown, suppress(KeyboardInterrupt):
         if on_ready is None:
             _log.info("%s", shown.url)
         else:

@@ -125,6 +125,13 @@ def test_ranges(answers: Answers, asked: str, status: int, body: bytes) -> None:
         assert (last - first + 1, int(size)) == (len(body), 12)
 
 
+def test_the_rest_of_what_is_no_longer_there_is_all_of_what_is(answers: Answers) -> None:
+    tag = answers.answer("one/by_id/3").headers["ETag"]
+    for held, status in ((tag, 206), ('"another"', 200), ("Wed, 21 Oct 2015 07:28:00 GMT", 200)):
+        answer = answers.answer("one/by_id/3", {"Range": "bytes=8-", "If-Range": held})
+        assert (answer.status, answer.body) == (status, b"body" if status == 206 else b"by_id:3:body")
+
+
 def test_what_a_browser_holds_is_not_sent_again(answers: Answers) -> None:
     tag = answers.answer("one/by_id/3").headers["ETag"]
     again = answers.answer("one/by_id/3", {"If-None-Match": tag})

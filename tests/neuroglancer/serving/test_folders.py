@@ -32,6 +32,8 @@ def test_contents_come_whole_and_by_parts(served: ServedFolder) -> None:
         found = served.answer("c/0", {"Range": asked})
         assert (found.status, found.body) == (206, part)
         assert found.headers["Content-Range"].endswith(f"/{len(DATA)}")
+    assert served.answer("c/0", {"Range": "bytes=3-9", "If-Range": whole.headers["ETag"]}).status == 206
+    assert served.answer("c/0", {"Range": "bytes=3-9", "If-Range": '"another"'}).body == DATA
     assert served.answer("c/0", {"Range": "bytes=2000-3000"}).status == 416
     assert served.answer("c/0", {"Range": "lines=1-2"}).body == DATA
 

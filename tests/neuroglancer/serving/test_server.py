@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import http.client
 import logging
 import socket
 import struct
 import threading
 import time
+import types
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +20,7 @@ import numpy as np
 import pytest
 
 import zvview
-from zvview.errors import UnreachableError
+from zvview.errors import InvalidInputError, UnreachableError, UnsupportedError
 from zvview.neuroglancer.serving.answers import Answer
 from zvview.neuroglancer.serving.handling import Door
 from zvview.neuroglancer.serving.limits import guard
@@ -49,7 +51,7 @@ class Slow:
     def answer(self, path: str, headers: Mapping[str, str]) -> Answer:
         self.asked += 1
         assert self.go.wait(20)
-        if path == "gone":
+        if path.startswith("gone"):
             raise UnreachableError("elsewhere", "the network is down")
         return Answer(200, path.encode())
 
@@ -98,6 +100,8 @@ def test_sources_are_served_under_their_token(server: tuple[str, Door]) -> None:
     assert len(body) > 8
     assert get(cell, {"If-None-Match": headers["Etag"]})[0] == 304
     assert get(cell, {"Range": "bytes=0-7"})[1] == body[:8]
+    assert get(cell, {"Range": "bytes=0-7", "If-Range": headers["Etag"]})[1] == body[:8]
+    assert get(cell, {"Range": "bytes=0-7", "If-Range": '"another"'})[:2] == (200, body)
     assert get(cell, method="HEAD")[:2] == (200, b"")
 
 
@@ -125,6 +129,32 @@ def test_hostile_paths_get_a_clean_no(server: tuple[str, Door], path: str) -> No
     assert b"root:" not in body
 
 
+def test_one_connection_serves_for_all_that_a_client_asks(server: tuple[str, Door]) -> None:
+    _, _, host, path = server[0].split("/", 3)
+    base = f"/{path}/{TOKEN}/store/points"
+    connection = http.client.HTTPConnection(host, timeout=20)
+    first = None
+
+    def ask(name: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> tuple[int, bytes, str]:
+        nonlocal first
+        connection.request(method, f"{base}/{name}", headers=dict(headers or {}))
+        reply = connection.getresponse()
+        first = first or connection.sock
+        assert connection.sock is first  # kept open by both sides
+        return reply.status, reply.read(), reply.headers.get("Etag", "")
+
+    with contextlib.closing(connection):
+        status, whole, tag = ask("spatial0/0_0_0")
+        assert status == 200 and len(whole) > 100
+        assert ask("spatial0/0_0_0", {"If-None-Match": tag})[:2] == (304, b"")
+        assert ask("spatial0/0_0_0", method="HEAD")[:2] == (200, b"")
+        assert ask("spatial0/0_0_0", {"Range": "bytes=8-11"})[:2] == (206, whole[8:12])
+        assert ask("spatial0/0_0_0", {"Range": f"bytes={len(whole)}-"})[:2] == (416, b"")
+        assert ask("spatial0/9_9_9")[0] == 404 and ask("spatial0/x")[0] == 400
+        assert ask("info", method="OPTIONS")[0] == 204
+        assert ask("spatial0/0_0_0") == (200, whole, tag)
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_nothing_can_be_changed(server: tuple[str, Door], method: str) -> None:
     assert get(f"{server[0]}/{TOKEN}/store/points/info", method=method)[0] == 405
@@ -150,7 +180,9 @@ def test_requests_beyond_what_may_wait_are_turned_away(server: tuple[str, Door])
     assert get(f"{base}/{TOKEN}/slow/9")[:2] == (200, b"9")
 
 
-def test_a_source_out_of_reach_is_told_and_not_cached(server: tuple[str, Door]) -> None:
+def test_a_source_out_of_reach_is_told_and_not_cached(
+    server: tuple[str, Door], caplog: pytest.LogCaptureFixture
+) -> None:
     base, door = server
     slow = Slow()
     slow.go.set()
@@ -158,6 +190,9 @@ def test_a_source_out_of_reach_is_told_and_not_cached(server: tuple[str, Door]) 
     status, body, headers = get(f"{base}/{TOKEN}/slow/gone")
     assert (status, headers["Retry-After"]) == (503, "2")
     assert b"network is down" in body
+    assert get(f"{base}/{TOKEN}/slow/gone%0Aforged")[0] == 503
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(told) == 2 and not any("\n" in message for message in told)
 
 
 def test_an_edit_is_served_from_the_next_request_on(server: tuple[str, Door], place: Path) -> None:
@@ -331,6 +366,39 @@ def test_the_tag_of_an_answer_is_known_before_it_is_read(server: tuple[str, Door
     base, door = server
     told = door.published["store"].answer("points/spatial0/0_0_0", {}).headers["ETag"]
     assert get(f"{base}/{TOKEN}/store/points/spatial0/0_0_0")[2]["Etag"] == told
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.2", "127.0.0.1.evil.example", "[::]"])
+def test_no_door_opens_in_a_server_that_other_machines_reach(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    running = types.SimpleNamespace(server_url=f"http://{address}:8080", port=8080)
+    monkeypatch.setattr("zvview.neuroglancer.serving.mounting._start_client", lambda *asked: running)
+    with pytest.raises(UnsupportedError, match="other machines"):
+        mount()
+
+
+def test_an_address_that_was_asked_for_is_one_of_the_names(place: Path) -> None:
+    door = Door(TOKEN, address="Data.example")
+    door.published["store"] = Published(zvview.open(place), open_sources)
+    own = OwnServer(door)
+    try:
+        url = f"{own.url}/zarr-vectors/{TOKEN}/store/points/info"
+        names = {"data.example:80": 200, "localhost": 200, "other.example": 421, "data.example.evil.example": 421}
+        assert {name: get(url, {"Host": name})[0] for name in names} == names
+    finally:
+        own.close()
+        door.close()
+
+
+@pytest.mark.parametrize("address", ["", "0.0.0.0", "::", "[::]:80"])
+def test_an_address_must_lead_somewhere(address: str) -> None:
+    with pytest.raises(InvalidInputError, match="IPv4 address by which others reach"):
+        mount(address=address)
+
+
+def test_a_client_that_is_served_already_stays_where_it_is(place: Path) -> None:
+    mount().close()
+    with pytest.raises(InvalidInputError, match=r"served at http://127\.0\.0\.1:\d+ already, so that localhost"):
+        mount(address="localhost")
 
 
 def test_the_server_of_the_client_is_guarded_too(place: Path) -> None:

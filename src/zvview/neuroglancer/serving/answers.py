@@ -20,7 +20,7 @@ from zvview.errors import InvalidInputError
 from zvview.neuroglancer.encoding.morton import encode_morton
 from zvview.neuroglancer.sources.contract import Section, Source
 
-__all__ = ["Answer", "Answers", "parse_range", "refuse"]
+__all__ = ["Answer", "Answers", "asked_range", "parse_range", "refuse"]
 
 _CACHE_BYTES = 128 << 20
 _MOST_PATH = 512
@@ -79,7 +79,7 @@ class Answers:
         path : str
             Behind the token of the store, without a slash at its beginning.
         headers : mapping of str to str
-            Of the request; ``Range`` and ``If-None-Match`` count.
+            Of the request; ``Range``, ``If-Range`` and ``If-None-Match`` count.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class Answers:
         is_head = bool(head) and not is_index
         if is_index and not head:
             return refuse(404, "nothing there")
-        return _ranged(head if is_head else body, given.get("Range"), {**_BINARY, **common})
+        return _ranged(head if is_head else body, asked_range(given, tag), {**_BINARY, **common})
 
     def _split(self, path: str) -> tuple[str, str]:
         """Name of the source that a path begins with, which may lie in the folder of another one, and the rest."""
@@ -162,6 +162,14 @@ def _parse(source: Source, path: str) -> tuple[Section | None, int, bool]:
     if (cell >= section.grid_shape).any():
         return None, 0, False
     return section, int(encode_morton(cell, section.grid_shape)[0]), False
+
+
+def asked_range(headers: Mapping[str, str], tag: str) -> str | None:
+    """The ``Range`` header of a request; None where it is for what had another tag (RFC 9110, 13.1.5).
+
+    A browser that holds a part asks for the rest of the same content, or for all of the one that took its place.
+    """
+    return headers.get("Range") if headers.get("If-Range", tag) == tag else None
 
 
 def parse_range(asked: str | None, size: int) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from zvview.errors import InvalidInputError
-from zvview.neuroglancer.serving.answers import Answer, parse_range, refuse
+from zvview.neuroglancer.serving.answers import Answer, asked_range, parse_range, refuse
 from zvview.store.places.source import check_keys
 
 __all__ = ["ServedFolder"]
@@ -75,7 +75,7 @@ def _answer(handle: int, headers: Mapping[str, str]) -> Answer:
         "Accept-Ranges": "bytes",
         "Content-Type": "application/octet-stream",
     }
-    span = parse_range(headers.get("Range"), found.st_size)
+    span = parse_range(asked_range(headers, tag), found.st_size)
     start, end = (0, found.st_size) if span is None else span
     if span is not None and start >= end:
         return Answer(416, headers={"Content-Range": f"bytes */{found.st_size}"})

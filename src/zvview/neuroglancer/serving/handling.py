@@ -48,6 +48,8 @@ class Door:
         Seconds that a client may take to receive a MiB.
     origin : str, optional
         Another site whose pages may read, such as ``"https://neuroglancer-demo.appspot.com"``; none by default.
+    address : str, optional
+        By which other machines reach this one, where they may.
     """
 
     def __init__(
@@ -59,13 +61,22 @@ class Door:
         most_bytes: int = 512 << 20,
         patience_s: float = 30.0,
         origin: str | None = None,
+        address: str | None = None,
     ) -> None:
         self.token, self.patience_s, self.origin = token, patience_s, origin
+        self._hosts = frozenset(_HOSTS if address is None else (*_HOSTS, address.lower()))
         self.published: dict[str, Published | ServedFolder] = {}
         self._most = workers + most_waiting
         self._inside = 0
         self._most_bytes, self._sending = most_bytes, 0
         self._pool = concurrent.futures.ThreadPoolExecutor(workers, "zvview-serve")
+
+    def is_at(self, host: str) -> bool:
+        """Whether what a request calls this server is one of its names."""
+        try:
+            return urlsplit(f"//{host}").hostname in self._hosts
+        except ValueError:
+            return False
 
     async def answer(self, name: str, path: str, headers: dict[str, str], is_wanted: Callable[[], bool]) -> Answer:
         """The answer to a request that names the token; runs on the thread of the server.
@@ -91,7 +102,7 @@ class Door:
                 self._pool.submit(lambda: published.answer(path, headers) if is_wanted() else _LEFT)
             )
         except ZvviewError as error:
-            _log.warning("%s/%s: %s", name, path, error)
+            _log.warning("%r: %s", f"{name}/{path}", error)  # a path may hold ends of lines
             return Answer(503, f"{error}\n".encode(), {"Retry-After": "2", "Content-Type": "text/plain; charset=utf-8"})
         finally:
             self._inside -= 1
@@ -152,7 +163,7 @@ class SourceHandler(tornado.web.RequestHandler):
             self.request.connection.set_max_body_size(MOST_BODY)  # type: ignore[attr-defined]
         self._door: Door | None = None
         self._refusal = refuse(404, "nothing there")
-        if not _is_ours(self.request.host):
+        if not any(door.is_at(self.request.host) for door in tuple(self._doors)):
             self._refusal = refuse(421, "this server has another name")
             return
         token = (self.path_args or [""])[0].encode()
@@ -169,7 +180,7 @@ class SourceHandler(tornado.web.RequestHandler):
         if self._door is None:
             await self._send(self._refusal)
             return
-        given = {k: v for k in ("Range", "If-None-Match") if (v := self.request.headers.get(k)) is not None}
+        given = {k: v for k in ("Range", "If-Range", "If-None-Match") if (v := self.request.headers.get(k)) is not None}
         answer = await self._door.answer(name, path, given, self._is_wanted)
         with self._door.passing(answer) as passed:
             await self._send(passed, self._door.patience_s)
@@ -211,11 +222,3 @@ class SourceHandler(tornado.web.RequestHandler):
         self.clear_header("Server")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.finish(f"{status_code}\n")
-
-
-def _is_ours(host: str) -> bool:
-    """Whether what a request calls this server is one of the names of this machine."""
-    try:
-        return urlsplit(f"//{host}").hostname in _HOSTS
-    except ValueError:
-        return False

@@ -29,6 +29,7 @@ __all__ = ["LOOPBACK", "Mounted", "OwnServer", "mount"]
 LOOPBACK: Final = "127.0.0.1"
 _PATH: Final = "zarr-vectors"
 _WAIT_S: Final = 10.0
+_ANYWHERE: Final = ("", "0.0.0.0")
 _DOORS: MutableMapping[Any, list[Door]] = WeakKeyDictionary()
 """Those of each of the client's servers that was extended: there is one as long as nobody ends it."""
 
@@ -103,7 +104,7 @@ class OwnServer:
         self._loop.close()
 
 
-def mount(origin: str | None = None, *, port: int = 0) -> Mounted:
+def mount(origin: str | None = None, *, port: int = 0, address: str = LOOPBACK) -> Mounted:
     """Open a door beside Neuroglancer's client, whose server is started if it is not running.
 
     Parameters
@@ -112,44 +113,57 @@ def mount(origin: str | None = None, *, port: int = 0) -> Mounted:
         Another site whose pages may read.
     port : int
         Of the server that is started; 0 for any that is free.
+    address : str
+        By which other machines reach this one, if they shall; by default none does.
 
     Raises
     ------
     InvalidInputError
-        The port is taken, or the client's server runs already on another one.
+        The address is none of this machine, the port is taken, or the client's server runs already on other ones.
     UnsupportedError
-        The client's server is open to other machines.
+        The client's server is open to other machines, and nobody asked for that.
     """
-    running = _start_client(port)
+    if address in _ANYWHERE or ":" in address:
+        raise InvalidInputError(
+            f"address = {address!r}, expected the name or the IPv4 address by which others reach this machine"
+        )
+    running = _start_client(address, port)
     url = str(running.server_url)
-    if not url.startswith(f"http://{LOOPBACK}:"):
+    if not url.startswith(f"http://{address}:"):
+        if address != LOOPBACK:
+            raise InvalidInputError(
+                f"Neuroglancer's client is served at {url} already, so that {address} cannot be had; "
+                "neuroglancer.stop() ends it"
+            )
         raise UnsupportedError(
             f"the server of Neuroglancer's client is at {url}, which other machines reach: end it with "
             f"neuroglancer.stop(), and leave its address at {LOOPBACK}"
         )
     if port and running.port != port:
         raise InvalidInputError(f"Neuroglancer's client is served at {url} already, so that port {port} cannot be had")
-    door = Door(secrets.token_urlsafe(24), origin=origin)
+    door = Door(secrets.token_urlsafe(24), origin=origin, address=address)
     doors = _doors_of(running)
     if doors is not None:
         doors.append(door)
         return Mounted(f"{url}/{_PATH}/{door.token}", door, on_close=partial(doors.remove, door))
     door.origin = origin or url
-    own = OwnServer(door)
+    own = OwnServer(door, address)
     return Mounted(f"{own.url}/{_PATH}/{door.token}", door, on_close=own.close)
 
 
-def _start_client(port: int) -> Any:
+def _start_client(address: str, port: int) -> Any:
     from neuroglancer import server
 
-    if server.global_server is None and port:
-        server.set_server_bind_address(LOOPBACK, port)
+    is_set = server.global_server is None and (port or address != LOOPBACK)
+    if is_set:
+        server.set_server_bind_address(address, port)
     try:
         server.start()
     except OSError as error:
-        raise InvalidInputError(f"port {port} cannot be had: {error.strerror or error}") from error
+        what = f"port {port}" if address == LOOPBACK else f"address {address} with port {port or 'any'}"
+        raise InvalidInputError(f"{what} cannot be had: {error.strerror or error}") from error
     finally:
-        if port:
+        if is_set:
             server.set_server_bind_address(LOOPBACK, 0)
     return server.global_server
 
