@@ -69,3 +69,11 @@ def test_identifiers_have_one_bright_colour_each(ids: np.ndarray) -> None:
 def test_neighbouring_identifiers_differ() -> None:
     colours = colour_ids(np.arange(200))
     assert np.abs(np.diff(colours[:, :3], axis=0)).max(axis=1).min() > 0.1
+
+
+@given(hnp.arrays(np.int64, st.integers(0, 8), elements=st.integers(-1, 3)), st.integers(1, 9))
+def test_identifiers_that_stand_together_have_the_colours_that_they_have_alone(ids: np.ndarray, times: int) -> None:
+    many = colour_ids(np.repeat(ids, times))
+    assert many.shape == (len(ids) * times, 4) and many.dtype == np.float32
+    for i, number in enumerate(ids.tolist()):
+        np.testing.assert_array_equal(many[i * times : (i + 1) * times], np.repeat(colour_ids([number]), times, axis=0))

@@ -101,6 +101,9 @@ def colour_codes(codes: NDArray[np.integer], missing: int | None = None) -> NDAr
 def colour_ids(ids: ArrayLike) -> NDArray[np.float32]:
     """Colours of identifiers (N,) as (N, 4) float32: the same id has the same colour everywhere; -1 is missing."""
     numbers = np.asarray(ids, np.int64)
+    starts = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1])) if len(numbers) else numbers
+    if 2 * len(starts) < len(numbers):  # vertices and edges of one object stand together
+        return np.repeat(colour_ids(numbers[starts]), np.diff(np.append(starts, len(numbers))), axis=0)
     low = numbers & 0xFFFFFFFF  # products of larger numbers would lose the fraction that makes the hue
     hue = np.mod(low * _GOLDEN + 0.1, 1.0)
     value = 0.8 + 0.2 * np.mod(low * 0.7548776662466927, 1.0)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["colour_directions", "vertex_directions"]
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def vertex_directions(
     positions: NDArray[np.floating], segments: NDArray[np.int64], axes: Sequence[int]
 ) -> NDArray[np.float32]:
@@ -26,7 +27,7 @@ def vertex_directions(
     Returns
     -------
     (N, A) float32 array
-        Of length 1; zero where a vertex has no segment of any length.
+        Of length 1; zero where a vertex has no segment of any length, or one beyond all numbers.
     """
     columns = list(axes)
     ends = positions[:, columns]
@@ -37,6 +38,7 @@ def vertex_directions(
         out[:, at] = sums + np.bincount(segments[:, 1], steps[:, at], len(positions))
     lengths = np.linalg.norm(out, axis=1, keepdims=True)
     np.divide(out, lengths, out=out, where=lengths > 0)
+    out[~np.isfinite(lengths[:, 0])] = 0
     return out
 
 

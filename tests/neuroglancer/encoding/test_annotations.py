@@ -233,6 +233,12 @@ def test_ids_that_the_client_refuses_are_refused(name: str) -> None:
         Property(name, "uint8")
 
 
+def test_labels_stand_in_the_order_of_their_values() -> None:
+    told = Property("small", "uint8", labels={200: "last", 0: "first", 7: "middle"}).document()
+    assert told["enum_values"] == [0, 7, 200]
+    assert told["enum_labels"] == ["first", "middle", "last"]
+
+
 def test_types_labels_and_doubles_are_checked() -> None:
     with pytest.raises(InvalidInputError):
         Property("a", "float64")  # type: ignore[arg-type]

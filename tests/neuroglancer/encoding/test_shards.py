@@ -13,7 +13,14 @@ from zvview.errors import DamagedError, InvalidInputError
 from zvview.format.sequences import offsets_of
 from zvview.neuroglancer.encoding.records import EncodedRecords
 from zvview.neuroglancer.encoding.shard_reading import lookup, read_index
-from zvview.neuroglancer.encoding.shards import ShardSpec, ShardWriter, choose_spec, encode_shard, hash_keys
+from zvview.neuroglancer.encoding.shards import (
+    ShardSpec,
+    ShardWriter,
+    choose_encoding,
+    choose_spec,
+    encode_shard,
+    hash_keys,
+)
 
 SPECS = st.builds(
     ShardSpec,
@@ -176,3 +183,10 @@ def test_bad_bytes_are_damaged_or_right(data: st.DataObject) -> None:
     except DamagedError as error:
         outcome = error
     assert isinstance(outcome, DamagedError | tuple)
+
+
+def test_contents_are_compressed_where_that_saves_a_quarter() -> None:
+    noise = np.random.default_rng(1).bytes(2000)
+    assert choose_encoding(joined([noise, noise[::-1]])) == "raw"
+    assert choose_encoding(joined([noise[:1200] + bytes(800)] * 3)) == "gzip"
+    assert choose_encoding(joined([noise[:1700] + bytes(300)] * 3)) == "raw"

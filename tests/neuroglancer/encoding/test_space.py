@@ -38,7 +38,7 @@ def test_names_and_units_that_neuroglancer_does_not_know_are_told_of() -> None:
     space = space_of([Axis("depth (\u00b5m)"), Axis("1"), Axis("x", "space", "furlong"), Axis("x")])
     assert space.names == ("depth_m", "d1", "x", "x2")
     assert space.units == ("", "", "", "")
-    assert len(space.notes) == 4 and "furlong" in space.notes[2]
+    assert len(space.notes) == 4 and "furlong" in space.notes[0]
     assert CoordinateSpace({name: list(one) for name, one in space.dimensions.items()}).rank == 4
 
 
@@ -67,3 +67,10 @@ def test_a_plane_of_z_and_x_stays_one() -> None:
     frame = model_frame(xyz("nm", "zx"))
     matrix = np.array(frame.transform).reshape(3, 4)
     assert (frame.place(np.array([[3.0, 1.0]])) @ matrix[:, :3].T).tolist() == [[1, 0, 3]]
+
+
+def test_what_is_said_of_several_axes_is_said_once() -> None:
+    axes = [Axis("x", "space", "parsec2"), Axis("y", "space", "parsec2"), Axis("z", "space", None)]
+    assert space_of(axes).notes == ("axes 'x', 'y': unit 'parsec2' is not known, so that there is none",)
+    length, none = model_frame(axes).notes
+    assert length.startswith("axes 'x', 'y': unit 'parsec2' is no length") and none.startswith("axis 'z': no unit")

@@ -20,12 +20,14 @@ import zvview
 from tests.neuroglancer.exporting.reading import content, contents_of, snapshot
 from zvview.cancel import CancelToken
 from zvview.errors import Cancelled, ConflictError, ExistsError, InvalidInputError, UnsupportedError
+from zvview.neuroglancer.exporting import runs
 from zvview.neuroglancer.exporting.exporting import export
 from zvview.neuroglancer.exporting.targets import WITHIN, Target, held
 from zvview.neuroglancer.exporting.writing import write_unit
 from zvview.neuroglancer.serving.answers import Answers
 from zvview.neuroglancer.sources.opening import open_sources
 from zvview.pyramid import PyramidOptions, build_pyramid
+from zvview.testing import make_store
 
 GOLDEN = Path(__file__).parents[2] / "data" / "golden"
 NAMES = sorted(path.name for path in GOLDEN.glob("*.zip"))
@@ -186,6 +188,27 @@ def test_objects_may_change_without_their_points(tmp_path: Path) -> None:
     assert contents_of(tmp_path / "out") == fresh(place, tmp_path, "directory")
 
 
+@pytest.mark.parametrize("form", ["directory", "sharded"])
+def test_levels_made_anew_change_what_the_finest_cells_hold(tmp_path: Path, form: Any) -> None:
+    """No file of the finest level is another one, but what its coarser ones lack is."""
+    place = make(tmp_path / "points.zarrvectors", 6000)
+    export(place, tmp_path / "out", format=form)
+    build_pyramid(place, PyramidOptions(target=100, seed=1))
+    done = export(place, tmp_path / "out", format=form)
+    assert done.written > 0
+    assert contents_of(tmp_path / "out") == fresh(place, tmp_path, form)
+
+
+@pytest.mark.parametrize("form", ["directory", "sharded"])
+def test_nothing_is_left_of_sources_that_the_next_store_has_not(tmp_path: Path, place: Path, form: Any) -> None:
+    lines = tmp_path / "lines.zarrvectors"
+    make_store(lines, "streamline", size=300, n_objects=3, chunk_shape=(400, 400, 400)).close()
+    export(lines, tmp_path / "out", format=form)
+    export(place, tmp_path / "out", format=form)
+    assert contents_of(tmp_path / "out") == fresh(place, tmp_path, form)
+    assert {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()} == {"points", ".zvview-export"}
+
+
 def fresh(place: Path, folder: Path, form: Any) -> dict[str, bytes]:
     """An export to a new place, of the same name."""
     out = folder / "fresh" / "out"
@@ -262,6 +285,72 @@ def test_a_run_that_ends_at_any_step_is_gone_on_with(
     assert death > 10
 
 
+@pytest.mark.parametrize("form", ["directory", "sharded"])
+def test_what_a_broken_off_run_has_done_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Any
+) -> None:
+    place = make(tmp_path / "points.zarrvectors", 20_000)
+    read: list[str] = []
+
+    def write(folder: Any, source: Any, unit: Any, known: Any) -> Any:
+        read.append(unit.name)
+        return write_unit(folder, source, unit, known)
+
+    monkeypatch.setattr("zvview.neuroglancer.exporting.workers.write_unit", write)
+    export(place, tmp_path / "whole", format=form)
+    every = sorted(read)
+    read.clear()
+    token = CancelToken()
+
+    def stop(*_: Any) -> None:
+        if len(read) == 3:
+            token.cancel()
+
+    with pytest.raises(Cancelled):
+        export(place, tmp_path / "out", format=form, cancel=token, progress=stop)
+    done = len(read)
+    export(place, tmp_path / "out", format=form)
+    assert 0 < done < len(every) and sorted(read) == every
+
+
+def test_what_was_left_out_is_told_also_by_a_run_that_goes_on(tmp_path: Path) -> None:
+    place = make(tmp_path / "points.zarrvectors", 20_000)
+    cell = max(path for path in (place / "0" / "vertices" / "c").rglob("*") if path.is_file())
+    cell.write_bytes(cell.read_bytes()[:-3])
+    expected = export(place, tmp_path / "whole" / "out").notes
+    assert any("0/vertices" in note for note in expected)
+
+    def die_at_the_end(done: int, total: int, _: str) -> None:
+        if done == total:
+            raise Death
+
+    with pytest.raises(Death):
+        export(place, tmp_path / "out", progress=die_at_the_end)
+    assert not (tmp_path / "out" / "points" / "info").exists()
+    assert export(place, tmp_path / "out").notes == expected
+    assert export(place, tmp_path / "both" / "out", workers=2).notes == expected
+
+
+@pytest.mark.parametrize("kind", ["streamline", "mesh", "graph"])
+def test_a_zip_is_the_same_wherever_a_run_before_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    place = tmp_path / "s.zarrvectors"
+    make_store(place, kind, size=300, n_objects=3, chunk_shape=(400, 400, 400)).close()
+    (tmp_path / "whole").mkdir()
+    export(place, tmp_path / "whole" / "out.zip", format="zip")
+    steps = Deaths(monkeypatch)
+    for death in range(1, 8):
+        out = tmp_path / str(death) / "out.zip"
+        out.parent.mkdir()
+        steps.arm(death)
+        with pytest.raises(Death):
+            export(place, out, format="zip", workers=2 * (death % 2))
+        steps.arm(None)
+        export(place, out, format="zip")
+        assert out.read_bytes() == (tmp_path / "whole" / "out.zip").read_bytes()
+
+
 class Deaths:
     """Ends a run when it is about to rename a file for the n-th time."""
 
@@ -320,6 +409,59 @@ def test_threads_and_processes_write_the_same_bytes(
         export(place, out, format=form, workers=workers)  # type: ignore[arg-type]
         (tmp_path / "fresh").exists() and (tmp_path / "fresh").rename(tmp_path / f"fresh_{form}")
         assert contents_of(out) == fresh(place, tmp_path, form)
+
+
+@pytest.mark.parametrize("kind", ["mesh", "skeleton", "streamline"])
+def test_objects_have_the_same_bytes_whoever_writes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr("zvview.neuroglancer.exporting.planning._UNIT_FILES", 8)
+    monkeypatch.setattr("zvview.neuroglancer.exporting.planning._MESH_BYTES", 1 << 13)
+    monkeypatch.setattr("zvview.neuroglancer.exporting.planning._SHARD_BYTES", 1 << 15)
+    monkeypatch.setattr("zvview.neuroglancer.exporting.runs._FEW", 0)
+    place = tmp_path / "s.zarrvectors"
+    make_store(place, kind, size=4000, n_objects=40, seed=3).close()
+    for form in ("directory", "sharded"):
+        found = []
+        for workers in (1, 2, 3):
+            out = tmp_path / f"{form}{workers}" / "out"
+            export(place, out, format=form, workers=workers)  # type: ignore[arg-type]
+            found.append(contents_of(out))
+        assert found[0] == found[1] == found[2]
+        assert len([name for name in found[0] if name.startswith(("meshes/", "skeletons/"))]) > 3
+
+
+def test_few_contents_that_are_much_work_are_given_to_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[int] = []
+    perform = runs.perform_all
+
+    def noted(*args: Any, workers: int, **other: Any) -> Any:
+        used.append(workers)
+        return perform(*args, workers=1, **other)
+
+    monkeypatch.setattr(runs, "perform_all", noted)
+    for kind, size in (("mesh", 60_000), ("point_cloud", 3000)):
+        make_store(tmp_path / f"{kind}.zarrvectors", kind, size=size, n_objects=30, seed=3).close()
+        export(tmp_path / f"{kind}.zarrvectors", tmp_path / kind, format="sharded", workers=4)
+    assert used == [4, 2]
+
+
+def test_sections_are_planned_by_two_threads(tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    met = threading.Barrier(2, timeout=60)
+    plan = runs.plan_section
+    first = iter([True, True])
+
+    def together(*args: Any, **options: Any) -> Any:
+        if next(first, False):
+            met.wait()
+        return plan(*args, **options)
+
+    monkeypatch.setattr(runs, "plan_section", together)
+    export(place, tmp_path / "both" / "out", format="sharded", workers=2)
+    monkeypatch.undo()
+    assert contents_of(tmp_path / "both" / "out") == fresh(place, tmp_path, "sharded")
 
 
 ORPHANING = """
@@ -458,3 +600,24 @@ def test_what_cannot_be_is_refused(tmp_path: Path, place: Path, wrong: dict[str,
     with pytest.raises(InvalidInputError):
         export(place, tmp_path / "out", **wrong)
     assert not (tmp_path / "out").exists()
+
+
+def test_skeletons_are_compressed_and_tensorstore_reads_them(tmp_path: Path) -> None:
+    import tensorstore as ts
+
+    make_store(tmp_path / "s.zarrvectors", "skeleton", size=9000, n_objects=90, seed=1).close()
+    export(tmp_path / "s.zarrvectors", tmp_path / "out", format="sharded")
+    folder = tmp_path / "out" / "skeletons"
+    spec = json.loads((folder / "info").read_bytes())["sharding"]
+    assert spec["data_encoding"] == "gzip"
+    there = ts.KvStore.open(
+        {"driver": "neuroglancer_uint64_sharded", "metadata": spec, "base": f"file://{folder}/"}
+    ).result()
+    with zvview.open(tmp_path / "s.zarrvectors") as store:
+        source = open_sources(store)["skeletons"]  # type: ignore[arg-type]
+        blocks = [source.read(source.sections[0], keys) for keys in source.keys(source.sections[0])]
+    held = {int(key): block.content(row)[1] for block in blocks for row, key in enumerate(block.keys)}
+    assert len(held) == 90
+    for key, body in held.items():
+        assert there.read(key.to_bytes(8, "big")).result().value == body
+    assert sum(path.stat().st_size for path in folder.glob("*.shard")) < 0.75 * sum(map(len, held.values()))

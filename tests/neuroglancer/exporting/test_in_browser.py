@@ -86,6 +86,23 @@ def test_an_export_is_shown_where_the_store_lies(
     check(page, state, CASES[name], place, f"export_{out}")
 
 
+@pytest.mark.parametrize("form", ["sharded", "zip"])
+def test_compressed_skeletons_are_drawn(
+    page: Page, hosted: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Any
+) -> None:
+    monkeypatch.setattr("zvview.neuroglancer.exporting.planning.choose_encoding", lambda contents: "gzip")
+    place = CASES["networks_skeleton"].make(tmp_path)
+    folder, url = hosted
+    out = f"compressed{'.zip' if form == 'zip' else ''}"
+    export(place, folder / out, format=form, url=f"{url}/{out}")
+    state: Any = read_state(str(folder / out))
+    layers = [layer for layer in state["layers"] if layer["type"] == "segmentation"]
+    if form == "sharded":
+        sharding = json.loads((folder / out / "skeletons" / "info").read_bytes())["sharding"]
+        assert sharding["data_encoding"] == "gzip"
+    check(page, {**state, "layers": layers}, CASES["networks_skeleton"], place, f"export_{out}")
+
+
 def moved(hosted: tuple[Path, str], tmp_path: Path, name: str) -> tuple[Path, Path, str]:
     """A store, its export at another path than it was made at, and the address of that."""
     place = CASES["points_3d"].make(tmp_path)

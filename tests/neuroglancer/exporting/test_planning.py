@@ -17,6 +17,7 @@ from zvview.neuroglancer.sources.points import CHUNK_SHIFT, LEVEL_SHIFT
 
 IDS = Section("by_id", None, ("by_id",))
 CELLS = Section("spatial0", (16, 16, 16), ("spatial", 0))
+MODELS = Section("")
 
 
 @given(st.lists(st.lists(st.integers(0, 4095), max_size=30), max_size=12), st.booleans())
@@ -87,3 +88,62 @@ def test_planning_can_be_cancelled() -> None:
     token.cancel()
     with pytest.raises(Cancelled):
         plan_section("points", Fake(IDS, [[1]], {1: b"x"}), 0, is_sharded=True, cancel=token)
+
+
+@pytest.mark.parametrize(
+    ("section", "head", "body", "encoding"),
+    [
+        (MODELS, 0, bytes(3000), "gzip"),
+        (MODELS, 0, np.random.default_rng(0).bytes(3000), "raw"),
+        (MODELS, 8, bytes(3000), "raw"),  # fragments of meshes are compressed by themselves, and read by ranges
+        (CELLS, 0, bytes(3000), "raw"),
+        (IDS, 0, bytes(3000), "raw"),
+    ],
+)
+def test_models_are_compressed_where_that_saves_much(section: Section, head: int, body: bytes, encoding: str) -> None:
+    source = Fake(section, [list(range(600)), list(range(600, 1200))], dict.fromkeys(range(1200), body), head)
+    spec = plan_section("models", source, 0, is_sharded=True).spec
+    assert spec is not None and spec.data_encoding == encoding
+
+
+def test_no_more_is_read_for_a_plan_than_tells_how_large_contents_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    whole = Fake.read
+    monkeypatch.setattr(Fake, "read", lambda *asked: [read.append(len(asked[2])), whole(*asked)][1])
+    for size, most in ((100, 36), (1 << 19, 2), (1 << 21, 1)):
+        read.clear()
+        source = Fake(CELLS, [list(range(start, start + 20)) for start in range(0, 80, 20)], {})
+        source.held = dict.fromkeys(range(80), bytes(size))
+        plan = plan_section("points", source, 0, is_sharded=True)
+        assert sum(read) == most
+        assert sum(unit.cost for unit in plan.units) == 80 * size
+    read.clear()
+    plan_section("meshes", Fake(MODELS, [[3]], {3: bytes(9)}), 0, is_sharded=True)
+    assert read == []
+
+
+def test_what_takes_longest_is_told_also_where_nothing_is_measured() -> None:
+    source = Fake(CELLS, [list(range(60)), list(range(60, 160))], dict.fromkeys(range(160), b"x"))
+    assert [unit.cost for unit in plan_section("points", source, 0, is_sharded=False).units] == [60, 100]
+
+
+def test_meshes_are_shared_out_though_their_files_are_small() -> None:
+    held = dict.fromkeys(range(1, 301), bytes(8000))
+    for form, most in (("sharded", 100), ("directory", 64)):
+        source = Fake(MODELS, [list(held)], held, head=6000)
+        plan = plan_section("meshes", source, 0, is_sharded=form == "sharded")
+        sizes = [len(unit) for unit in plan.units]
+        assert len(sizes) > 3 and max(sizes) <= most * 1.3 and sum(sizes) == 300
+        assert plan.each == (50 * 8000 if plan.spec else 1)
+        found = [batch.keys() for unit in plan.units for batch in unit.batches]
+        assert sorted(np.concatenate(found).tolist()) == list(held)
+
+
+def test_what_contents_cost_is_known_from_the_export_before() -> None:
+    source = Fake(IDS, [list(range(5000))], dict.fromkeys(range(5000), bytes(40)))
+    first = plan_section("points", source, 0, is_sharded=True)
+    assert first.spec is not None and first.each == 40
+    known = {"count": first.count, "sharding": first.spec.document(), "each": first.each}
+    source.held = {}  # so that nothing is told by reading
+    again = plan_section("points", source, 0, is_sharded=True, known=known)
+    assert (again.spec, again.each) == (first.spec, 40) and sum(unit.cost for unit in again.units) == 200_000

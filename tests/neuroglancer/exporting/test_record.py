@@ -64,6 +64,23 @@ def test_a_run_to_another_goal_begins_anew_and_keeps_what_is_known_of_files(tmp_
     assert found.done == {} and found.files == {"a": A}
 
 
+def test_what_a_run_that_broke_off_had_found_is_known(tmp_path: Path) -> None:
+    record = Record.read(str(tmp_path))
+    record.begin("goal")
+    record.note("one", {"a": A}, ["damage", "more"])
+    record.note("two", {"b": B}, ["damage"])
+    record.close()
+    again = Record.read(str(tmp_path))
+    assert list(again.notes) == ["damage", "more"]
+    again.begin("goal")
+    again.close()
+    other = Record.read(str(tmp_path))
+    assert list(other.notes) == ["damage", "more"]
+    other.begin("another goal")
+    other.close()
+    assert not Record.read(str(tmp_path)).notes
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": "another"}', "\0"])
 def test_a_damaged_record_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / RECORD).mkdir()

@@ -14,6 +14,7 @@ import zvview
 from zvview.neuroglancer.exporting import runs
 from zvview.neuroglancer.exporting.exporting import export
 from zvview.neuroglancer.serving.published import Published
+from zvview.neuroglancer.sources import point_records
 from zvview.neuroglancer.sources.chunks import Chunks
 from zvview.neuroglancer.sources.frame import SourceFrame
 from zvview.neuroglancer.sources.opening import open_sources
@@ -169,6 +170,12 @@ def test_points_that_another_program_edited_are_each_there_once(tmp_path: Path, 
     files = [p.read_bytes() for p in sorted((tmp_path / "out" / "points").glob("spatial*/*"))]
     assert np.array_equal(positions_in(files, size), expected)
     assert any("zvview pyramid" in note for note in done.notes) is (change != "added")
+    with zvview.open(place) as store:
+        source = open_sources(store, with_levels=change == "added")["points"]
+        by_id = source.sections[-1]
+        records = [source.read(by_id, keys).contents.buffer.tobytes() for keys in source.keys(by_id)]
+        found = np.frombuffer(b"".join(records), "<f4").reshape(-1, size // 4)[:, :3]
+        assert np.array_equal(found[np.lexsort(found.T)], expected)
 
 
 def test_processes_that_share_an_export_find_out_that_levels_are_stale(
@@ -213,3 +220,43 @@ def test_order_within_a_cell_is_fair(tmp_path: Path) -> None:
     records = next(r for _, _, r, _ in cells(source) if len(r) > 100)
     first, all_of_them = records["_geometry"][: len(records) // 2], records["_geometry"]
     assert np.allclose(first.mean(axis=0), all_of_them.mean(axis=0), atol=0.2 * np.ptp(all_of_them, axis=0).max())
+
+
+@pytest.mark.parametrize("levels", [True, False])
+@pytest.mark.parametrize("objects", [True, False])
+def test_a_damaged_index_of_a_chunk_keeps_no_other_from_being_found(
+    tmp_path: Path, objects: bool, levels: bool
+) -> None:
+    place = tmp_path / "points.zarrvectors"
+    rng = np.random.default_rng(5)
+    ids = rng.integers(0, 9, 900) if objects else None
+    with zvview.create(place, kind="point_cloud", axes="xyz", chunk_shape=(50, 50, 50)) as store:
+        store.write(zvview.Points(rng.uniform(0, 150, (900, 3)).astype(np.float32), object_ids=ids))
+    if levels:
+        build_pyramid(place, PyramidOptions(target=100))
+    cell = max(path for path in (place / "0" / "vertex_fragments" / "c").rglob("*") if path.is_file())
+    cell.write_bytes(cell.read_bytes()[:-5])
+    with zvview.open(place) as store:
+        source = open_sources(store)["points"]
+        shown = np.concatenate([ids for *_, ids in cells(source)])
+        by_id = source.sections[-1]
+        assert by_id.key == "by_id" and len(shown) > 700
+        told = np.concatenate([source.read(by_id, keys).keys for keys in source.keys(by_id)])
+        assert np.array_equal(np.sort(told), np.sort(shown))
+    export(place, tmp_path / "out")
+
+
+@pytest.mark.parametrize("levels", [True, False])
+def test_an_index_that_tells_of_giants_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, levels: bool
+) -> None:
+    place = tmp_path / "points.zarrvectors"
+    with zvview.create(place, kind="point_cloud", axes="xyz", chunk_shape=(50, 50, 50)) as store:
+        store.write(zvview.Points(np.random.default_rng(5).uniform(0, 150, (900, 3)).astype(np.float32)))
+    if levels:
+        build_pyramid(place, PyramidOptions(target=100))
+    monkeypatch.setattr(point_records, "count_rows", lambda reader: np.full(len(reader.layout.vertices.chunks), 2**40))
+    with zvview.open(place) as store:
+        source = open_sources(store)["points"]
+        by_id = source.sections[-1]
+        assert sum(len(source.read(by_id, keys)) for keys in source.keys(by_id)) == 900

@@ -22,8 +22,10 @@ from zvview.neuroglancer.serving.answers import Answers
 from zvview.neuroglancer.sources import line_segments, tiers
 from zvview.neuroglancer.sources.chunks import Chunks
 from zvview.neuroglancer.sources.frame import SourceFrame
+from zvview.neuroglancer.sources.line_columns import _directions_of
 from zvview.neuroglancer.sources.line_segments import open_edges
 from zvview.neuroglancer.sources.line_source import LineSource
+from zvview.neuroglancer.sources.pieces import Pieces
 from zvview.neuroglancer.sources.polylines import open_polylines
 from zvview.pyramid import PyramidOptions, build_pyramid
 from zvview.style.colourmaps import colour_ids
@@ -384,6 +386,13 @@ def test_edges_are_thinned_by_object_or_one_by_one(tmp_path: Path, monkeypatch: 
     assert len(found) > 2
     rows = np.concatenate([part for parts in found.values() for part in parts])
     assert np.array_equal(rows[np.lexsort(rows.T)], pairs[np.lexsort(pairs.T)])
+    owners = batch.vertex_object_ids[batch.edges[:, 0]].tolist()
+    owner_of = dict(zip(map(bytes, pairs), owners, strict=True))
+    levels: dict[int, set[int]] = {owner: set() for owner in owners}
+    for level, parts in found.items():
+        for row in np.concatenate(parts):
+            levels[owner_of[bytes(row)]].add(level)
+    assert all(len(told) == 1 for told in levels.values()) is (most <= 80)
 
 
 def test_the_first_of_a_cell_are_the_same_lines_everywhere(tmp_path: Path) -> None:
@@ -432,3 +441,71 @@ def test_many_threads_get_the_same_bytes_as_one(
     small = 8 << 10  # so that chunks are read again and again
     many = opened(Chunks(store, small), one.frame)
     assert contents(many, asked * 2, 8) == expected * 2
+
+
+@pytest.mark.parametrize(("kind", "opened"), [("streamline", open_polylines), ("skeleton", open_edges)])
+def test_lines_tell_the_same_alone_and_among_others(tmp_path: Path, kind: str, opened: Open) -> None:
+    make_store(tmp_path / "l.zarrvectors", kind, size=3000, n_objects=12, seed=2).close()
+    with zvview.open(tmp_path / "l.zarrvectors") as store:
+        source = source_of(store, opened)
+        (by_id,) = [section for section in source.sections if section.key == "by_id"]
+        keys = np.concatenate(list(source.keys(by_id)))
+        together = source.read(by_id, keys)
+        some = np.random.default_rng(0).choice(len(keys), min(60, len(keys)), replace=False)
+        for row in some.tolist():
+            alone = source.read(by_id, together.keys[row : row + 1])
+            assert alone.content(0) == together.content(row)
+        apart = source.read(by_id, keys[some])  # lines of different objects one after the other
+        held = {int(key): together.content(row) for row, key in enumerate(together.keys)}
+        assert [apart.content(row) for row in range(len(apart))] == [held[int(key)] for key in apart.keys]
+
+
+def test_the_lines_of_a_chunk_are_made_once_and_chunks_are_read_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_store(tmp_path / "s.zarrvectors", "skeleton", size=4000, n_objects=30, seed=2).close()
+    with zvview.open(tmp_path / "s.zarrvectors") as store:
+        source = source_of(store, open_edges)
+        made: list[int] = []
+        collect = source._collect
+        monkeypatch.setattr(
+            source, "_collect", lambda part, row, kinds: [made.append(row), collect(part, row, kinds)][1]
+        )
+        read: list[int] = []
+        chunks = source._chunks
+        whole = chunks.read
+        monkeypatch.setattr(chunks, "read", lambda level, rows: [read.append(len(rows)), whole(level, rows)][1])
+        (related, by_id) = [section for section in source.sections if section.grid_shape is None]
+        count = len(chunks.levels[0].chunks)
+        names = list(source.keys(by_id))
+        assert len(names) == count > 1 and read == [*[32] * (count // 32), *([count % 32] if count % 32 else [])]
+        for section in (by_id, related):
+            for keys in source.keys(section):
+                assert len(source.read(section, keys)) == len(keys)
+        assert sorted(made) == list(range(count))
+
+
+def test_directions_of_single_steps_are_those_of_lines() -> None:
+    rng = np.random.default_rng(4)
+    ends = rng.normal(size=(50, 2, 3)).astype("f4")
+    ends[7, 1] = ends[7, 0]
+    ids = np.arange(51)
+
+    def of(positions: NDArray[Any], sizes: list[int]) -> NDArray[np.float32]:
+        count = len(sizes)
+        pieces = Pieces(positions, np.append(0, np.cumsum(sizes)), ids[:count], ids[:count].astype(np.uint64))
+        return _directions_of(pieces, (2, 0, 1))
+
+    alone = of(ends.reshape(-1, 3), [2] * 50)
+    among = of(np.concatenate((ends.reshape(-1, 3), np.zeros((1, 3), "f4"))), [*[2] * 50, 1])
+    assert np.array_equal(alone, among[:-1]) and not among[-1].any()
+    np.testing.assert_allclose(np.linalg.norm(alone, axis=1), np.arange(50) != 7, atol=1e-6)
+
+
+@pytest.mark.parametrize("far", [1e20, 1e200, np.inf, np.nan])
+def test_lines_beyond_all_numbers_have_no_direction_and_no_warning(far: float) -> None:
+    ends = np.array([[0, 0, 0], [far, 0, 0], [1, 1, 1], [1, 1, 2], [3, 1, 0], [3, 4, 4], [3, 4, 4]])
+    ids = np.arange(3)
+    for offsets, rows in (([0, 2, 4, 6], 6), ([0, 2, 4, 7], 7)):  # pairs, and others
+        found = _directions_of(Pieces(ends[:rows], np.array(offsets), ids, ids.astype(np.uint64)), (0, 1, 2))
+        assert np.allclose(found[1:], [[0, 0, 1], [0, 0.6, 0.8]]) and np.isfinite(found).all()

@@ -176,3 +176,14 @@ def test_points_are_linked_to_nothing_where_no_layer_has_their_objects(tmp_path:
     store = make_points(tmp_path / "p.zarrvectors", objects=30, levels=False)
     (layer,) = layers_of(Exhibit("p", store, open_sources(store), "http://h/{}".format)).layers
     assert "linkedSegmentationLayer" not in layer
+
+
+@pytest.mark.parametrize("first", [0, 1 << 40])
+@pytest.mark.parametrize("spread", [1, 0])
+def test_lists_go_by_object_then_by_rank_then_by_id(monkeypatch: pytest.MonkeyPatch, first: int, spread: int) -> None:
+    rng = np.random.default_rng(3)
+    owners, ids = first + rng.integers(0, 9, 500), rng.permutation(500).astype(np.uint64)
+    ranks = rng.integers(0, 1 + 2**31 * spread, 500).astype(np.uint32)  # all of one rank, or of many
+    monkeypatch.setattr(related, "rank_names", lambda names: ranks[np.argsort(np.argsort(names))])
+    own = ranks[np.argsort(np.argsort(ids))]
+    assert np.array_equal(related._fair(owners, ids), np.lexsort((ids, own, owners)))

@@ -62,11 +62,11 @@ class EncodedRecords:
         flat = self.buffer.view(f"u{unit}") if unit > 1 else self.buffer
         if (width := int(sizes[0])) * len(self) == self.nbytes and (sizes == width).all():
             table = flat.reshape(len(self), width // unit)
-            return EncodedRecords(_bytes_of(table[rows]), offsets)
+            return EncodedRecords(_bytes_of(table.take(rows, axis=0)), offsets)
         shift = (self.offsets[rows] - offsets[:-1]) // unit
         at = np.repeat(shift, np.diff(offsets) // unit)
         at += np.arange(len(at))
-        return EncodedRecords(_bytes_of(flat[at]), offsets)
+        return EncodedRecords(_bytes_of(flat.take(at)), offsets)
 
 
 def join_records(parts: Sequence[EncodedRecords]) -> EncodedRecords:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -106,11 +106,12 @@ def space_of(axes: Sequence[Axis], *, least_rank: int = 3) -> Space:
         Stores of fewer axes get more, called x, y or z and of the unit of the first one.
     """
     names, scales, units, notes = list[str](), list[float](), list[str](), list[str]()
+    unknown: dict[str, list[str]] = {}
     for axis in axes:
         name = _dimension_name(axis.name, names)
         found = parse_unit(axis.unit)
         if axis.unit and found is None:
-            notes.append(f"axis {axis.name!r}: unit {axis.unit!r} is not known, so that it has none")
+            unknown.setdefault(f"unit {axis.unit!r} is not known, so that there is none", []).append(axis.name)
         if name != axis.name:
             notes.append(f"axis {axis.name!r} is called {name}")
         scale, unit = found or (1.0, "")
@@ -123,7 +124,7 @@ def space_of(axes: Sequence[Axis], *, least_rank: int = 3) -> Space:
         names.append(name)
         scales.append(scales[like] if len(axes) else 1.0)
         units.append(units[like] if len(axes) else "")
-    return Space(tuple(names), tuple(scales), tuple(units), len(axes), tuple(notes))
+    return Space(tuple(names), tuple(scales), tuple(units), len(axes), (*_told_once(unknown), *notes))
 
 
 def model_frame(
@@ -150,21 +151,32 @@ def model_frame(
     notes = []
     if left := [axis.name for i, axis in enumerate(axes) if i not in found]:
         notes.append(f"skeletons and meshes have no axis {', '.join(left)}: all of it is shown at once")
+    unmeasured: dict[str, list[str]] = {}
     shift = np.zeros(len(axes)) if offset is None else np.asarray(offset, float)
     start = np.zeros(len(axes)) if origin is None else np.asarray(origin, float)
     matrix = np.zeros((3, 4))
     for stored, (axis, target) in enumerate(zip(found, targets, strict=True)):
         unit = parse_unit(axes[axis].unit)
         if unit is None or unit[1] != "m":
-            what = f"unit {axes[axis].unit!r} is no length" if axes[axis].unit else "it has no unit"
-            notes.append(f"axis {axes[axis].name!r}: {what}; skeletons and meshes take one of it for a nanometre")
+            what = f"unit {axes[axis].unit!r} is no length" if axes[axis].unit else "no unit"
+            reason = f"{what}; skeletons and meshes take one of it for a nanometre"
+            unmeasured.setdefault(reason, []).append(axes[axis].name)
         factor = unit[0] * _NM if unit is not None and unit[1] == "m" else 1.0
         matrix[target, stored] = _rounded(factor)
         matrix[target, 3] = (shift[axis] + start[axis]) * _rounded(factor)
     free = [t for t in range(3) if t not in targets]
     for stored, target in zip(range(len(found), 3), free, strict=True):
         matrix[target, stored] = 1.0
-    return ModelFrame(tuple(found), tuple(start[found].tolist()), tuple(matrix.ravel().tolist()), tuple(notes))
+    told = (*notes, *_told_once(unmeasured))
+    return ModelFrame(tuple(found), tuple(start[found].tolist()), tuple(matrix.ravel().tolist()), told)
+
+
+def _told_once(reasons: Mapping[str, Sequence[str]]) -> list[str]:
+    """What is said of axes, each reason once."""
+    return [
+        f"{'axis' if len(found) == 1 else 'axes'} {', '.join(map(repr, found))}: {reason}"
+        for reason, found in reasons.items()
+    ]
 
 
 def _rounded(factor: float) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 from hashlib import blake2b
 from typing import IO, Any, Final
@@ -118,6 +118,8 @@ class Record:
         All files that are there for certain, by their paths in the export.
     done : dict of str to list of str
         Files of the units that a run which broke off had done.
+    notes : dict of str to None
+        What that run had found to be left out or not exact.
     goal : str or None
         What that run was about.
     """
@@ -126,6 +128,7 @@ class Record:
     header: dict[str, Any] = field(default_factory=dict)
     files: dict[str, Entry] = field(default_factory=dict)
     done: dict[str, list[str]] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
     goal: str | None = None
     _log: IO[str] | None = None
 
@@ -158,19 +161,23 @@ class Record:
     def begin(self, goal: str) -> None:
         """Start a run, or go on with one about the same `goal`."""
         os.makedirs(os.path.join(self.folder, RECORD), exist_ok=True)
-        if self.goal != goal:
-            self.goal, self.done = goal, {}
-        lines = [json.dumps({"goal": goal, "files": _plain(self.files)})]
+        if self.goal != goal or not goal:  # without one nobody can tell whether it is the same
+            self.goal, self.done, self.notes = goal, {}, {}
+        lines = [json.dumps({"goal": goal, "files": _plain(self.files), "notes": list(self.notes)})]
         lines += [json.dumps({"unit": unit, "names": names}) for unit, names in self.done.items()]
         _replace(self._path(_LOG), "".join(f"{line}\n" for line in lines))
         self._log = open(self._path(_LOG), "a", encoding="utf-8")  # noqa: SIM115 - closed by finish, or close
 
-    def note(self, unit: str, files: Mapping[str, Entry]) -> None:
-        """A unit is done: these are its files."""
+    def note(self, unit: str, files: Mapping[str, Entry], notes: Iterable[str] = ()) -> None:
+        """A unit is done: these are its files, and this was found on the way."""
         assert self._log is not None
         self.files.update(files)
         self.done[unit] = list(files)
-        self._log.write(json.dumps({"unit": unit, "names": list(files), "files": _plain(files)}) + "\n")
+        told = {"unit": unit, "names": list(files), "files": _plain(files)}
+        if fresh := [note for note in notes if note not in self.notes]:
+            self.notes.update(dict.fromkeys(fresh))
+            told["notes"] = fresh
+        self._log.write(json.dumps(told) + "\n")
         self._log.flush()
 
     def drop(self, name: str) -> None:
@@ -204,6 +211,7 @@ class Record:
                 if "goal" in told:
                     self.goal, self.files = told["goal"], {}
                 self.files.update(_entries(told.get("files")))
+                self.notes.update(dict.fromkeys(map(str, told.get("notes") or ())))
                 if "unit" in told:
                     self.done[told["unit"]] = told["names"]
 

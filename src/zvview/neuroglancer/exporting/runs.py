@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Literal
@@ -27,10 +28,10 @@ __all__ = ["Exported", "Format", "Progress", "Run"]
 
 Format = Literal["directory", "sharded", "zip"]
 Progress = Callable[[int, int, str], None]
-_ENCODING: Final = 2
+_ENCODING: Final = 3
 """To be counted up when the same store is to give other bytes than before."""
 
-_FEW: Final = 300_000  # contents and annotations, below which processes take longer to start than to work
+_FEW: Final = 16 << 20  # bytes, as units count their cost, below which processes take longer to start than to work
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +118,10 @@ class Run:
 
     def _perform(self, contents: Contents, state: str | None, record: Record) -> Exported:
         sources = dict(contents.sources())
-        plans = {path: self._plan(path, contents, record) for path in sources}
+        first_notes = dict.fromkeys(note for source in sources.values() for note in source.notes)
+        plans = self._plan(contents, record)
         told = {
-            path: [{"count": plan.count, "sharding": _document(plan.spec)} for plan in own]
+            path: [{"count": plan.count, "sharding": _document(plan.spec), "each": plan.each} for plan in own]
             for path, own in plans.items()
         }
         infos = {path: contents.digest_of_info(path) for path in sources}
@@ -148,7 +150,8 @@ class Run:
         expected.update(documents)
         removed = self._remove_stale(folder, record, expected, contents)
         self._notes.update(dict.fromkeys(note for source in sources.values() for note in source.notes))
-        notes = tuple(self._notes)
+        # what comes up on the way does so in any order
+        notes = (*first_notes, *sorted(self._notes.keys() - first_notes.keys()))
         result = replace(self._result(record, notes), written=self._written, removed=removed)
         if self.target.is_zip:
             is_new = self.target.pack(
@@ -159,23 +162,30 @@ class Run:
         record.finish({"about": about, "sections": told, "notes": notes, "units": kept})
         return result
 
-    def _plan(self, path: str, contents: Contents, record: Record) -> list[SectionPlan]:
-        source = contents.source(path)
-        known: Sequence[Mapping[str, Any]] = (record.header.get("sections") or {}).get(path, ())
-        return [
-            plan_section(
+    def _plan(self, contents: Contents, record: Record) -> dict[str, list[SectionPlan]]:
+        """How each section is written; two threads share the reading that this takes."""
+        sources = dict(contents.sources())
+
+        def plan(path: str, number: int) -> SectionPlan:
+            known: Sequence[Mapping[str, Any]] = (record.header.get("sections") or {}).get(path, ())
+            return plan_section(
                 path,
-                source,
+                sources[path],
                 number,
                 is_sharded=self.format != "directory",
                 known=known[number] if number < len(known) else None,
                 cancel=self.cancel,
             )
-            for number in range(len(source.sections))
-        ]
+
+        asked = [(path, number) for path, source in sources.items() for number in range(len(source.sections))]
+        with ThreadPoolExecutor(max(1, min(self.workers, MOST_THREADS)), "zvview-plan") as pool:
+            found = list(pool.map(plan, *zip(*asked, strict=True))) if asked else []
+        own = iter(found)
+        return {path: [next(own) for _ in source.sections] for path, source in sources.items()}
 
     def _write(self, units: Sequence[Unit], contents: Contents, record: Record) -> set[str]:
         """Write all units but those that a run which broke off has done; the names of their files."""
+        self._notes.update(dict.fromkeys(record.notes))
         expected: set[str] = set()
         missing: list[Unit] = []
         for unit in units:
@@ -188,15 +198,16 @@ class Run:
                 missing.append(unit)
         total = sum(map(len, units))
         remaining = sum(map(len, missing))
-        workers = self.workers if remaining > _FEW else min(self.workers, MOST_THREADS)
-        missing.sort(key=len, reverse=True)  # the last ones to be done are small, so that no process waits long
+        is_much = sum(unit.cost for unit in missing) > _FEW
+        workers = self.workers if is_much else min(self.workers, MOST_THREADS)
+        missing.sort(key=lambda unit: unit.cost, reverse=True)  # the last ones are small: no process waits long
         folder = Folder(self.target.folder)
         orders = (
             Order(folder, unit, _known_of(unit, contents, record), contents.digest_of_info(unit.source))
             for unit in missing
         )
         for unit, written in perform_all(orders, self.place, contents, workers=workers, cancel=self.cancel):
-            record.note(unit.name, written.files)
+            record.note(unit.name, written.files, written.notes)
             expected.update(written.files)
             self._written += written.changed
             self._notes.update(dict.fromkeys(written.notes))

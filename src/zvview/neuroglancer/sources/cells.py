@@ -19,9 +19,10 @@ from zvview.format.sequences import offsets_of
 from zvview.neuroglancer.encoding.morton import decode_morton, encode_morton
 from zvview.stream.facts import LevelFacts
 
-__all__ = ["LevelGrid", "common_corner", "grid_of_level", "parents_of"]
+__all__ = ["LevelGrid", "common_corner", "finest_step", "grid_of_level", "parents_of"]
 
 _NEARLY = 1e-9
+_MOST_BITS = 64  # of the numbers of cells
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,29 +70,59 @@ def common_corner(levels: Sequence[LevelFacts], ndim: int) -> NDArray[np.float64
     Raises
     ------
     UnsupportedError
-        Chunks of a level are no multiples of those of the finer one; a level has none.
+        Chunks of a level are no multiples of those of the finer one.
     """
-    if not all(len(level.chunks) for level in levels):
-        raise UnsupportedError("a level holds no vertices")
     edges = [level.chunk_shape for level in levels]
     for finer, coarser in pairwise(edges):
         ratio = coarser / finer
         if (np.abs(ratio - np.rint(ratio)) > _NEARLY * ratio).any() or (ratio < 0.5).any():
             raise UnsupportedError(f"chunks of {coarser.tolist()} are no multiples of chunks of {finer.tolist()}")
-    least = [level.chunks[:, -ndim:].min(axis=0) * edge for level, edge in zip(levels, edges, strict=True)]
-    corner: NDArray[np.float64] = np.floor(np.min(least, axis=0) / edges[-1] + _NEARLY) * edges[-1]
+    least = [
+        level.chunks[:, -ndim:].min(axis=0) * edge
+        for level, edge in zip(levels, edges, strict=True)
+        if len(level.chunks)  # all may have been deleted
+    ]
+    corner: NDArray[np.float64] = np.floor(np.min(least or [np.zeros(ndim)], axis=0) / edges[-1] + _NEARLY) * edges[-1]
     return corner
+
+
+def finest_step(chunks: NDArray[np.int64], is_spatial: NDArray[np.bool_], least: int = 0) -> int:
+    """How often the edges of chunks must double at least, so that a grid of such cells has numbers of 64 bits.
+
+    One stray vertex far from all others makes the grid of a store's chunks larger than that.
+
+    Parameters
+    ----------
+    chunks : (n, D) int64 array
+    is_spatial : (D,) bool array
+        Axes along which they double.
+    least : int
+        What is enough where the grid is small; negative where parts of chunks are cells.
+    """
+    if not len(chunks):
+        return least
+    spans = list(zip(chunks.min(axis=0).tolist(), chunks.max(axis=0).tolist(), is_spatial.tolist(), strict=True))
+    for step in range(least, _MOST_BITS):
+        wide, fine = max(step, 0), max(-step, 0)
+        bits = [  # a corner that the grids of coarser levels share may lie as far away again
+            ((hi >> wide) - (lo >> wide) + 1).bit_length() + fine + 1 if doubles else (hi - lo + 1).bit_length()
+            for lo, hi, doubles in spans
+        ]
+        if sum(bits) <= _MOST_BITS:
+            return step
+    raise UnsupportedError("chunks lie further apart than their grid can be numbered")
 
 
 def grid_of_level(level: LevelFacts, corner: NDArray[np.float64]) -> LevelGrid:
     """The cells of a level on a grid that begins at `corner`.
 
-    Chunks that differ in leading coordinates alone, which attributes give, share a cell.
+    Chunks that differ in leading coordinates alone, which attributes give, share a cell. A level without chunks has one
+    cell, which holds nothing.
     """
     ndim = len(corner)
     first = np.rint(corner / level.chunk_shape).astype(np.int64)
     cells = level.chunks[:, -ndim:] - first
-    shape = cells.max(axis=0) + 1
+    shape = cells.max(axis=0, initial=0) + 1
     codes = encode_morton(cells, tuple(shape.tolist()))
     order = np.argsort(codes, kind="stable")
     distinct, starts = np.unique(codes[order], return_index=True)

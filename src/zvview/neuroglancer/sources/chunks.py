@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from cachetools import LRUCache
@@ -53,7 +54,6 @@ class Chunks:
         self.store = store
         facts = facts or gather_facts(store)
         self.facts: StoreFacts = replace(facts, levels=facts.levels[:levels])
-        self.tables = tuple(ChunkTable.of(level.chunks) for level in self.facts.levels)
         self._held: LRUCache[tuple[int, int], ChunkPart] = LRUCache(budget_bytes, lambda part: part.nbytes)
         self._notes: dict[str, None] = dict.fromkeys(self.facts.notes)
         self._lock = threading.Lock()
@@ -63,6 +63,11 @@ class Chunks:
     def levels(self) -> tuple[LevelFacts, ...]:
         """The finest first."""
         return self.facts.levels
+
+    @cached_property
+    def tables(self) -> tuple[ChunkTable, ...]:
+        """Where each chunk stands, level by level."""
+        return tuple(ChunkTable.of(level.chunks) for level in self.facts.levels)
 
     @property
     def notes(self) -> tuple[str, ...]:

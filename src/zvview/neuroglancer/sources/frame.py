@@ -58,8 +58,9 @@ class SourceFrame:
 
     def place(self, positions: NDArray[Any]) -> NDArray[np.float32]:
         """World positions, (n, D), as the source has them, (n, rank)."""
+        moved = positions - self.origin if self.origin.any() else positions
         with np.errstate(over="ignore"):
-            out: NDArray[np.float32] = self.space.place((positions - self.origin).astype(np.float32))
+            out: NDArray[np.float32] = self.space.place(moved.astype(np.float32))
         return out
 
     def widen(self, values: ArrayLike, fill: float) -> list[Any]:

@@ -84,10 +84,19 @@ class LineColumns:
         """Values of all properties of some lines, by id."""
         return {
             _DIRECTION.id: _bytes_of(colour_directions(_directions_of(pieces, self.axes))),
-            _OBJECT.id: _bytes_of(colour_ids(pieces.ids)),
-            **self.objects.encode(pieces.ids),
+            **self._encode_objects(pieces.ids),
             **self.vertices.encode(pieces.attributes, len(pieces)),
         }
+
+    def _encode_objects(self, ids: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """What is told of the object of each line, once for those of one object that stand together."""
+        starts = np.flatnonzero(np.append(len(ids) > 0, ids[1:] != ids[:-1]))
+        own = ids[starts]
+        told = {_OBJECT.id: _bytes_of(colour_ids(own)), **self.objects.encode(own)}
+        if len(own) == len(ids):
+            return told
+        counts = np.diff(np.append(starts, len(ids)))
+        return {name: np.repeat(values, counts, axis=0) for name, values in told.items()}
 
 
 def _as_mean(metadata: AttributeMetadata) -> AttributeMetadata:
@@ -104,16 +113,26 @@ def _bytes_of(colours: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.rint(colours[:, :3] * 255).astype(np.uint8)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _directions_of(pieces: Pieces, axes: tuple[int, ...]) -> NDArray[np.float32]:
-    """Mean absolute direction of each line, of length 1, (n, A); 0 for those without extent."""
+    """Mean absolute direction of each line, of length 1, (n, A); 0 for those without extent, or of too much."""
     out = np.zeros((len(pieces), len(axes)), np.float32)
     starts = pieces.offsets[:-1]
+    is_pairs = len(pieces.positions) == 2 * len(pieces) and bool((np.diff(pieces.offsets) == 2).all())
+    squares = np.zeros(len(pieces), np.float32)
     for at, axis in enumerate(axes):
         column = np.ascontiguousarray(pieces.positions[:, axis])
-        steps = np.zeros(len(column))
-        np.abs(np.subtract(column[1:], column[:-1], out=steps[:-1]), out=steps[:-1])
-        steps[pieces.offsets[1:] - 1] = 0
-        out[:, at] = np.add.reduceat(steps, starts) if len(starts) else 0
-    lengths = np.linalg.norm(out, axis=1, keepdims=True)
+        if is_pairs:
+            out[:, at] = np.abs(column[1::2] - column[::2])
+        elif len(starts):
+            steps = np.zeros(len(column))
+            np.abs(np.subtract(column[1:], column[:-1], out=steps[:-1]), out=steps[:-1])
+            steps[pieces.offsets[1:] - 1] = 0
+            out[:, at] = np.add.reduceat(steps, starts)
+        squares += out[:, at] * out[:, at]
+    lengths = np.sqrt(squares)[:, None]
     np.divide(out, lengths, out=out, where=lengths > 0)
+    is_lost = ~np.isfinite(lengths[:, 0])
+    if is_lost.any():
+        out[is_lost] = 0
     return out

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Literal
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from zvview.errors import UnsupportedError
@@ -29,6 +31,7 @@ from zvview.neuroglancer.sources.frame import SourceFrame
 from zvview.neuroglancer.sources.line_columns import LineColumns
 from zvview.neuroglancer.sources.pieces import MOST_CHUNKS, UNOWNED, Pieces, as_steps, join_pieces, means_of
 from zvview.neuroglancer.sources.related import RELATIONSHIP, Owned, relate
+from zvview.neuroglancer.sources.segment_order import count_at_once
 from zvview.neuroglancer.sources.tiers import Tier, TierTable, rank_names
 from zvview.store.level import Level
 from zvview.stream.parts import ROW_BITS, ChunkPart
@@ -40,7 +43,7 @@ Collect = Callable[[ChunkPart, int, Mapping[str, AttributeMetadata]], Pieces]
 
 _TAG: Final = UNOWNED >> np.uint64(62)
 _AT_ONCE: Final = 32  # chunks whose lines are held at a time
-_OBJECTS_AT_ONCE: Final = 2000
+_BUDGET_BYTES: Final = 48 << 20  # of lines that are kept because they may be asked for again
 
 
 class LineSource:
@@ -84,6 +87,8 @@ class LineSource:
             raise UnsupportedError(f"{chunks.store.place} has more than {MOST_CHUNKS} chunks")
         self._chunks, self.frame, self.properties, self._tiers = chunks, frame, columns, tiers
         self._collect, self._has_objects = collect, has_objects
+        self._held: LRUCache[tuple[int, int], Pieces] = LRUCache(_BUDGET_BYTES, lambda pieces: pieces.nbytes)
+        self._lock = threading.Lock()
         self._related = relate(chunks)
         relationships = () if self._related is None else (RELATIONSHIP,)
         self.schema = AnnotationSchema(kind, frame.space.rank, columns.specs, relationships)
@@ -157,9 +162,8 @@ class LineSource:
             yield from self._related.keys()
             return
         yield from self._object_keys()
-        for row in range(len(self._chunks.levels[0].chunks)):
-            found = self._pieces(0, row, self._chunks.read(0, [row])[0]).names
-            yield found[(found >> np.uint64(62)) == _TAG]
+        for pieces in self._all_pieces(range(len(self._chunks.levels[0].chunks))):
+            yield pieces.names[(pieces.names >> np.uint64(62)) == _TAG]
 
     def _object_keys(self) -> Iterator[NDArray[np.uint64]]:
         told = np.empty(0, np.int64)
@@ -169,8 +173,9 @@ class LineSource:
                 continue
             ids = present[~is_among(present, told)]
             order = np.lexsort((ids, *level.first_chunks(ids).T[::-1]))
-            for start in range(0, len(ids), _OBJECTS_AT_ONCE):
-                yield ids[order[start : start + _OBJECTS_AT_ONCE]].view(np.uint64)
+            step = count_at_once(self._chunks.store, level.number, len(ids))
+            for start in range(0, len(ids), step):
+                yield ids[order[start : start + step]].view(np.uint64)
             told = distinct(np.concatenate((told, ids)))
 
     def _finest(self) -> Iterator[Level]:
@@ -204,8 +209,7 @@ class LineSource:
         if self._has_objects:
             found = self._read_objects(objects)
         else:
-            rows = self._related.rows_of(0, objects)
-            found = (self._pieces(0, row, self._chunks.read(0, [row])[0]) for row in rows)
+            found = self._all_pieces(self._related.rows_of(0, objects))
         for pieces in found:
             yield Owned(pieces.ids, pieces.names, partial(self._encode_rows, pieces))
 
@@ -222,9 +226,9 @@ class LineSource:
             pieces = [piece for piece in self._own(number, rows, parts) if len(piece)]
             if pieces:
                 joined = join_pieces(pieces)
-                joined = joined.take(np.argsort(rank_names(joined.names), kind="stable"))
+                order = _order_of(rank_names(joined.names))
                 found.append(code)
-                contents.append(encode_list(self._encode(joined), joined.names))
+                contents.append(encode_list(self._encode(joined).take(order), joined.names[order]))
         return Block.of(found, contents)
 
     def _own(self, number: int, rows: list[int], parts: Mapping[int, ChunkPart]) -> Iterator[Pieces]:
@@ -240,11 +244,25 @@ class LineSource:
 
     def _pieces(self, level: int, row: int, part: ChunkPart) -> Pieces:
         """All lines of a chunk, as the annotations of this source are."""
+        with self._lock:
+            held = self._held.get((level, row))
+        if held is not None:
+            return held
         pieces = self._collect(part, row, self.properties.kinds)
         pieces = as_steps(pieces) if self.schema.annotation_type == "line" else pieces
         if level and (pieces.ids == names.OWNER_NONE).any():  # only the finest level tells them apart
-            return pieces.take(np.flatnonzero(pieces.ids != names.OWNER_NONE))
+            pieces = pieces.take(np.flatnonzero(pieces.ids != names.OWNER_NONE))
+        with self._lock:
+            if pieces.nbytes <= self._held.maxsize:
+                self._held[level, row] = pieces
         return pieces
+
+    def _all_pieces(self, rows: Sequence[int]) -> Iterator[Pieces]:
+        """All lines of some chunks of the finest level, one chunk after the other."""
+        for start in range(0, len(rows), _AT_ONCE):
+            some = rows[start : start + _AT_ONCE]
+            for row, part in zip(some, self._chunks.read(0, some), strict=True):
+                yield self._pieces(0, row, part)
 
     def _encode(self, pieces: Pieces) -> EncodedRecords:
         places = self.frame.place(pieces.positions)
@@ -278,6 +296,14 @@ class LineSource:
         own = batch.object_ids.astype(np.int64)
         pieces = Pieces(batch.positions, batch.offsets, own, own.view(np.uint64), values)
         yield as_steps(pieces) if self.schema.annotation_type == "line" else pieces
+
+
+def _order_of(ranks: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Rows by their ranks; of equal ones the first comes first. Sorting the two as one number takes a third."""
+    keys = ranks.astype(np.uint64) << np.uint64(32)
+    keys |= np.arange(len(ranks), dtype=np.uint64)
+    keys.sort()
+    return (keys & np.uint64(0xFFFFFFFF)).view(np.int64)
 
 
 def _take_named(pieces: Pieces, wanted: NDArray[np.uint64]) -> Pieces:

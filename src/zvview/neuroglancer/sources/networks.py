@@ -19,7 +19,7 @@ from zvview.neuroglancer.sources.contract import Source
 from zvview.neuroglancer.sources.frame import SourceFrame
 from zvview.neuroglancer.sources.line_segments import open_edges
 from zvview.neuroglancer.sources.owners import Owners
-from zvview.neuroglancer.sources.points import STALE, NestedPoints
+from zvview.neuroglancer.sources.points import STALE, NestedPoints, has_nested_levels
 from zvview.neuroglancer.sources.properties import Properties
 from zvview.neuroglancer.sources.ranked_points import RankedPoints
 from zvview.neuroglancer.sources.skeletons import MOST_WHOLE, open_skeletons
@@ -51,9 +51,11 @@ class NodeChunks(Chunks):
         return [self._as_points(part) for part in super().read(level, rows, cancel)]
 
     def _as_points(self, part: ChunkPart) -> ChunkPart:
-        ids = None if part.object_ids is None else np.repeat(part.object_ids, np.diff(part.offsets))
-        told = {} if ids is None else self.owners.tell(ids)
-        return ChunkPart(part.positions, {**part.attributes, **told}, ids)
+        if part.object_ids is None:
+            return ChunkPart(part.positions, part.attributes)
+        sizes = np.diff(part.offsets)
+        told = {name: np.repeat(of, sizes, axis=0) for name, of in self.owners.tell(part.object_ids).items()}
+        return ChunkPart(part.positions, {**part.attributes, **told}, np.repeat(part.object_ids, sizes))
 
 
 def open_networks(chunks: Chunks, frame: SourceFrame, *, with_levels: bool = True) -> dict[str, Source]:
@@ -96,8 +98,7 @@ def open_nodes(
     UnsupportedError
         More chunks than nodes can be named by; grids that do not share a corner.
     """
-    coarse = [store.reader(number).layout.metadata.coarsening_method for number in store.levels[1:]]
-    is_nested = bool(coarse) and all(method == METHOD for method in coarse)
+    is_nested = has_nested_levels(store, METHOD)
     if is_nested and not with_levels:
         is_nested, notes = False, (*notes, STALE)
     chunks = NodeChunks(store, levels=None if is_nested else 1)

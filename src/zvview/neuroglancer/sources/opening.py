@@ -14,7 +14,7 @@ from zvview.neuroglancer.sources.meshes import open_meshes
 from zvview.neuroglancer.sources.networks import open_networks
 from zvview.neuroglancer.sources.owners import OwnedChunks
 from zvview.neuroglancer.sources.parametric import open_parametric
-from zvview.neuroglancer.sources.points import STALE, NestedPoints
+from zvview.neuroglancer.sources.points import STALE, NestedPoints, has_nested_levels
 from zvview.neuroglancer.sources.polylines import open_polylines
 from zvview.neuroglancer.sources.properties import Properties
 from zvview.neuroglancer.sources.ranked_points import RankedPoints
@@ -55,7 +55,7 @@ def open_sources(store: Store, *, with_levels: bool = True) -> Mapping[str, Sour
 def _open_kind(store: Store, chunks: Chunks, frame: SourceFrame, with_levels: bool) -> Mapping[str, Source]:
     """The sources of what a store is of."""
     if store.kind == names.POINT_CLOUD:
-        is_nested = len(chunks.levels) > 1 and _is_nested(store)
+        is_nested = len(chunks.levels) > 1 and has_nested_levels(store, METHOD)
         points = OwnedChunks(store, levels=None if is_nested and with_levels else 1, facts=chunks.facts)
         properties = Properties.of({**chunks.facts.attributes, **points.owners.attributes})
         if is_nested and with_levels:
@@ -72,9 +72,3 @@ def _open_kind(store: Store, chunks: Chunks, frame: SourceFrame, with_levels: bo
     if store.kind == names.MESH:
         return open_meshes(chunks, frame)
     raise UnsupportedError(f"{store.place} holds {store.kind}, which Neuroglancer is not given yet")
-
-
-def _is_nested(store: Store) -> bool:
-    """Whether each level of points is a part of the next finer one."""
-    coarse = [store.reader(number).layout.metadata for number in store.levels[1:]]
-    return all(metadata.coarsening_method == METHOD for metadata in coarse)

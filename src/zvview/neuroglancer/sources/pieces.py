@@ -35,6 +35,7 @@ UNOWNED = np.uint64(1 << 63)
 
 MOST_CHUNKS = 1 << 30
 _ROWS = (1 << ROW_BITS) - 1
+_OVERHEAD = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,13 +65,20 @@ class Pieces:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def nbytes(self) -> int:
+        """Of all arrays, and what holds them."""
+        arrays = (self.positions, self.offsets, self.ids, self.names, *self.attributes.values())
+        return _OVERHEAD + sum(array.nbytes for array in arrays)
+
     def take(self, rows: NDArray[np.int64]) -> Pieces:
         """Some of them, in the order of `rows`."""
         sizes = np.diff(self.offsets)[rows]
         offsets = offsets_of(sizes)
-        at = np.repeat(self.offsets[rows] - offsets[:-1], sizes) + np.arange(offsets[-1])
-        values = {name: held[rows] for name, held in self.attributes.items()}
-        return Pieces(self.positions[at], offsets, self.ids[rows], self.names[rows], values)
+        values = {name: held.take(rows, axis=0) for name, held in self.attributes.items()}
+        at = np.repeat(self.offsets[rows] - offsets[:-1], sizes)
+        at += np.arange(offsets[-1])
+        return Pieces(self.positions.take(at, axis=0), offsets, self.ids[rows], self.names[rows], values)
 
 
 def join_pieces(parts: list[Pieces]) -> Pieces:
@@ -123,8 +131,9 @@ def pieces_of_lines(part: ChunkPart, row: int, kinds: Mapping[str, AttributeMeta
     sizes = np.diff(part.offsets)
     ids = _ids_of(part)
     annotations = np.where(ids == names.OWNER_NONE, name_rows(row, len(ids)), ids.view(np.uint64))
-    starts, beyond, entered = _steps(part, row)
-    piece, left = (np.searchsorted(part.offsets, rows, side="right") - 1 for rows in (starts, entered))
+    starts, ends, entered = _steps(part, row)
+    owner = np.repeat(np.arange(len(sizes)), sizes)
+    piece, left = owner[starts], owner[entered]
     leading = np.flatnonzero(starts == part.offsets[piece + 1] - 1)
     leading = leading[np.unique(piece[leading], return_index=True)[1]]  # of several steps from one end the first
     further = np.full(len(sizes), -1, np.int64)
@@ -133,15 +142,14 @@ def pieces_of_lines(part: ChunkPart, row: int, kinds: Mapping[str, AttributeMeta
     is_alone[piece] = is_alone[left] = False
     kept = np.flatnonzero((sizes > 1) | (further >= 0) | is_alone)
     values = _means(part, kinds)
-    positions, offsets = _gather(np.concatenate((part.positions, beyond)), part.offsets, kept, further[kept])
+    positions, offsets = _gather(np.concatenate((part.positions, ends[:, 1])), part.offsets, kept, further[kept])
     lines = Pieces(positions, offsets, ids[kept], annotations[kept], {n: v[kept] for n, v in values.items()})
     aside = np.ones(len(starts), bool)
     aside[leading] = False
     if not aside.any():
         return lines
     of = piece[aside]
-    ends = np.stack((part.positions[starts[aside]], beyond[aside]), axis=1)
-    return join_pieces([lines, _pairs(ends, ids[of], annotations[of], {n: v[of] for n, v in values.items()})])
+    return join_pieces([lines, _pairs(ends[aside], ids[of], annotations[of], {n: v[of] for n, v in values.items()})])
 
 
 def steps_of_network(part: ChunkPart, row: int, kinds: Mapping[str, AttributeMetadata]) -> Pieces:
@@ -150,8 +158,8 @@ def steps_of_network(part: ChunkPart, row: int, kinds: Mapping[str, AttributeMet
     Each has the object of its first vertex, the mean of both vertices, of categories that of the first, and the
     attributes of the edge.
     """
-    starts, beyond, _ = _steps(part, row)
-    piece = np.searchsorted(part.offsets, starts, side="right") - 1
+    starts, ends, _ = _steps(part, row)
+    owners = np.repeat(_ids_of(part), np.diff(part.offsets))
     crossing = part.crossing
     values: dict[str, NDArray[Any]] = {}
     for name, metadata in kinds.items():
@@ -162,12 +170,11 @@ def steps_of_network(part: ChunkPart, row: int, kinds: Mapping[str, AttributeMet
             values[name] = np.concatenate(found)
         elif name in part.attributes:
             own = part.attributes[name]
-            first, second = own[starts], [own[part.links[:, 1]]]
+            first, second = own.take(starts, axis=0), [own.take(part.links[:, 1], axis=0)]
             if crossing is not None:
                 second.append(crossing.far_attributes[name][_far_rows(crossing.ends, crossing.far, row)])
             values[name] = _blend(first, np.concatenate(second), metadata)
-    ends = np.stack((part.positions[starts], beyond), axis=1)
-    return _pairs(ends, _ids_of(part)[piece], name_rows(row, len(starts)), values)
+    return _pairs(ends, owners[starts], name_rows(row, len(starts)), values)
 
 
 def _ids_of(part: ChunkPart) -> NDArray[np.int64]:
@@ -176,15 +183,16 @@ def _ids_of(part: ChunkPart) -> NDArray[np.int64]:
 
 
 def _steps(part: ChunkPart, row: int) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[np.int64]]:
-    """Rows of the chunk where links begin, (S,), positions where these end, (S, D), and rows where links end."""
-    starts, entered = [part.links[:, 0]], [part.links[:, 1]]
-    beyond = [part.positions[part.links[:, 1]]]
-    if (crossing := part.crossing) is not None:
-        is_own = _own(crossing.ends, row)
-        starts.append(crossing.ends[is_own, 0] & _ROWS)
-        beyond.append(crossing.far_positions[_far_rows(crossing.ends, crossing.far, row)])
-        entered.append(crossing.ends[crossing.ends[:, 1] >> ROW_BITS == row, 1] & _ROWS)
-    return np.concatenate(starts), np.concatenate(beyond), np.concatenate(entered)
+    """Rows of the chunk where links begin, (S,), positions of their ends, (S, 2, D), and rows where links end."""
+    starts, entered = part.links[:, 0], part.links[:, 1]
+    ends = part.positions.take(part.links.reshape(-1), axis=0).reshape(-1, 2, part.positions.shape[1])
+    if (crossing := part.crossing) is None:
+        return starts, ends, entered
+    leaving = crossing.ends[_own(crossing.ends, row), 0] & _ROWS
+    far = crossing.far_positions.take(_far_rows(crossing.ends, crossing.far, row), axis=0)
+    beyond = np.stack((part.positions.take(leaving, axis=0), far), axis=1)
+    coming = crossing.ends[crossing.ends[:, 1] >> ROW_BITS == row, 1] & _ROWS
+    return (np.concatenate((starts, leaving)), np.concatenate((ends, beyond)), np.concatenate((entered, coming)))
 
 
 def _own(ends: NDArray[np.int64], row: int) -> NDArray[np.bool_]:
@@ -203,10 +211,11 @@ def _gather(
     """Some pieces one after the other, each with the position at `further` behind it unless that is -1."""
     sizes = np.diff(offsets)[kept] + (further >= 0)
     bounds = offsets_of(sizes)
-    at = np.repeat(offsets[kept] - bounds[:-1], sizes) + np.arange(bounds[-1])
+    at = np.repeat(offsets[kept] - bounds[:-1], sizes)
+    at += np.arange(bounds[-1])
     goes_on = further >= 0
     at[bounds[1:][goes_on] - 1] = further[goes_on]
-    return positions[at], bounds
+    return positions.take(at, axis=0), bounds
 
 
 def _pairs(

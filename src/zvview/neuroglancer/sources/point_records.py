@@ -5,14 +5,14 @@ An annotation is named by level, chunk and row: ``level << 58 | chunk << 32 | ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zvview.errors import UnsupportedError
+from zvview.errors import DamagedError, UnsupportedError
 from zvview.neuroglancer.encoding.annotations import AnnotationSchema, encode_records
 from zvview.neuroglancer.encoding.records import EncodedRecords, join_records
 from zvview.neuroglancer.sources.chunks import Chunks
@@ -20,11 +20,13 @@ from zvview.neuroglancer.sources.contract import Block
 from zvview.neuroglancer.sources.frame import SourceFrame
 from zvview.neuroglancer.sources.properties import Properties
 from zvview.neuroglancer.sources.related import RELATIONSHIP, Owned, relate
+from zvview.store.reading.counts import count_rows
 from zvview.stream.parts import ChunkPart
 
 __all__ = ["CHUNK_SHIFT", "LEVEL_SHIFT", "MOST_CHUNKS", "PointRecords", "name_points", "split_names"]
 
 LEVEL_SHIFT, CHUNK_SHIFT = 58, 32
+_MOST_TOLD = 1 << 22  # points of a chunk; of more, or where that is damaged, reading tells
 _MOST_LEVELS, MOST_CHUNKS = 1 << (64 - LEVEL_SHIFT), 1 << (LEVEL_SHIFT - CHUNK_SHIFT)
 
 
@@ -90,6 +92,20 @@ class PointRecords:
             found.append(name_points(level, chunk, wanted))
             contents.append(records)
         return Block(np.concatenate(found), join_records(contents)) if found else Block.of((), [])
+
+    def keys(self, level: int) -> Iterator[NDArray[np.uint64]]:
+        """Names of all points of a level, which counts from the finest, chunk by chunk.
+
+        As the chunks have them: another program may have left an index that tells otherwise.
+        """
+        facts = self._chunks.levels[level]
+        try:
+            counts = count_rows(self._chunks.store.reader(facts.number))
+        except DamagedError:
+            counts = np.full(len(facts.chunks), _MOST_TOLD + 1)
+        for row, told in enumerate(counts.tolist()):
+            count = told if told <= _MOST_TOLD else len(self._chunks.read(level, [row])[0])
+            yield name_points(level, row, np.arange(count))
 
     def basis(self, arrays: Iterable[NDArray[Any]]) -> str:
         """See :class:`~zvview.neuroglancer.exporting.stamps.Traced`; objects may change without their points.

@@ -19,7 +19,7 @@ from zvview.errors import ConflictError
 from zvview.format.sequences import distinct
 from zvview.neuroglancer.encoding.annotations import SpatialLevel, annotation_info, encode_list
 from zvview.neuroglancer.encoding.records import join_records
-from zvview.neuroglancer.sources.cells import common_corner, grid_of_level, parents_of
+from zvview.neuroglancer.sources.cells import common_corner, finest_step, grid_of_level, parents_of
 from zvview.neuroglancer.sources.chunks import Chunks
 from zvview.neuroglancer.sources.contract import Block, Section, StaleLevelsError
 from zvview.neuroglancer.sources.differences import identify, lacking
@@ -33,9 +33,10 @@ from zvview.neuroglancer.sources.point_records import (
 )
 from zvview.neuroglancer.sources.properties import Properties
 from zvview.neuroglancer.sources.related import Owned
+from zvview.store.store import Store
 from zvview.stream.parts import ChunkPart
 
-__all__ = ["STALE", "NestedPoints"]
+__all__ = ["STALE", "NestedPoints", "has_nested_levels"]
 
 STALE: Final = (
     "coarse levels hold other points than the finest, so that they are not used (zvview pyramid makes them anew)"
@@ -163,8 +164,7 @@ class NestedPoints:
             yield from self._related.keys()
             return
         for level in range(len(self._grids) - 1, -1, -1):
-            for row, count in enumerate(self._counts[level].tolist()):
-                yield name_points(level, row, np.arange(count))  # also of those that a coarser level holds
+            yield from self._records.keys(level)  # also of those that a coarser level holds
 
     @property
     def basis(self) -> str:
@@ -300,6 +300,20 @@ class NestedPoints:
         lead = np.repeat(self._chunks.levels[level].chunks[row : row + 1, : -facts.ndim], len(cells), axis=0)
         found, counts = np.unique(self._chunks.tables[level - 1].find(np.hstack((lead, cells))), return_counts=True)
         return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def has_nested_levels(store: Store, method: str) -> bool:
+    """Whether each level of a store tells that it is a part of the next finer one, and its chunks can be numbered.
+
+    Parameters
+    ----------
+    store : Store
+    method : str
+        By which such levels are made.
+    """
+    coarse = [store.reader(number).layout.metadata.coarsening_method for number in store.levels[1:]]
+    chunks = store.reader(store.levels[0]).layout.vertices.chunks[:, -len(store.axes) :]
+    return bool(coarse) and all(m == method for m in coarse) and not finest_step(chunks, np.ones(chunks.shape[1], bool))
 
 
 def _order(names: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -20,7 +20,6 @@ from zvview.neuroglancer.sources.properties import Properties
 from zvview.neuroglancer.sources.ranks import RankedLevel, plan_ranks, rank_names
 from zvview.neuroglancer.sources.related import Owned
 from zvview.neuroglancer.sources.samples import Drawn, Samples, encode_drawn
-from zvview.store.reading.counts import count_rows
 from zvview.stream.parts import ChunkPart
 
 __all__ = ["RankedPoints"]
@@ -46,7 +45,7 @@ class RankedPoints:
     Raises
     ------
     UnsupportedError
-        More chunks than annotations can be named by, or none.
+        More chunks than annotations can be named by.
     ConflictError
         The store is being replaced.
     """
@@ -118,9 +117,7 @@ class RankedPoints:
         elif self._related is not None and section == self._related.section:
             yield from self._related.keys()
         else:
-            # as the chunks have them: another program may have left an index that tells otherwise
-            for row, count in enumerate(count_rows(self._chunks.store.reader(self._chunks.levels[0].number)).tolist()):
-                yield name_points(0, row, np.arange(count))
+            yield from self._records.keys(0)
 
     @property
     def basis(self) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.neuroglancer.encoding.morton import decode_morton, encode_morton
-from zvview.neuroglancer.sources.cells import LevelGrid, common_corner, grid_of_level
+from zvview.neuroglancer.sources.cells import LevelGrid, common_corner, finest_step, grid_of_level
 from zvview.neuroglancer.sources.tiers import rank_names
 from zvview.stream.facts import LevelFacts
 
@@ -85,7 +85,6 @@ def plan_ranks(
     Parameters
     ----------
     level : LevelFacts
-        With at least one chunk.
     counts : (C,) float64 array
         Points of each of its chunks, about.
     is_spatial : (D,) bool array
@@ -103,22 +102,23 @@ def plan_ranks(
     Raises
     ------
     UnsupportedError
-        The level has no chunks.
+        The chunks are too far apart.
     """
     ndim, total = len(is_spatial), max(1.0, float(counts.sum()))
-    widest = _widest(level.chunks[:, -ndim:], is_spatial)
+    finest = finest_step(level.chunks[:, -ndim:], is_spatial, -_MOST_PARTS)
+    widest = max(_widest(level.chunks[:, -ndim:], is_spatial), finest)
     facts = [_wider(level, np.where(is_spatial, 1 << step, 1)) for step in range(widest + 1)]
     corner = common_corner(facts, ndim)
     out: list[RankedLevel] = []
     taken = kept = 0.0
-    for step in range(widest, -_MOST_PARTS - 1, -1):
+    for step in range(widest, finest - 1, -1):
         parts = np.where(is_spatial, 1 << max(0, -step), 1)
         grid = grid_of_level(facts[max(step, 0)], corner)
         held = _mean_of_cells(counts, grid)
-        is_kept = held > MOST_READ and step > 0
+        is_kept = held > MOST_READ and step > max(finest, 0)
         in_cell = held / float(parts.prod())
         is_last = (1 - taken) * in_cell <= _SLACK * LIMIT and not is_kept
-        share = 1 - taken if is_last or step == -_MOST_PARTS else LIMIT / in_cell
+        share = 1 - taken if is_last or step == finest else LIMIT / in_cell
         if is_kept and kept + share * total > most_kept:
             continue
         kept += share * total * is_kept
@@ -132,6 +132,8 @@ def plan_ranks(
 
 def _widest(cells: NDArray[np.int64], is_spatial: NDArray[np.bool_]) -> int:
     """How often the edges of chunks must double until two along each axis hold all."""
+    if not len(cells):
+        return 0
     lo, hi = cells.min(axis=0)[is_spatial], cells.max(axis=0)[is_spatial]
     step = 0
     while len(lo) and ((hi >> step) - (lo >> step) > 1).any():

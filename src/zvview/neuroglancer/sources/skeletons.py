@@ -139,8 +139,9 @@ class SkeletonSource:
 
     def _encode(self, batch: Pieces, offsets: NDArray[np.int64], segments: NDArray[np.uint64]) -> Block:
         edges = segments_of(batch)
-        owner = np.searchsorted(offsets, edges[:, 0], side="right") - 1
-        edges = edges[np.argsort(owner, kind="stable")]
+        owner = np.repeat(np.arange(len(segments)), np.diff(offsets)).take(edges[:, 0])
+        if (owner[1:] < owner[:-1]).any():
+            edges = edges.take(np.argsort(owner, kind="stable"), axis=0)
         edge_offsets = offsets_of(np.bincount(owner, minlength=len(segments)))
         values = self.columns.encode(batch)
         return Block(

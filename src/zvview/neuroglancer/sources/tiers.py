@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from zvview.format import names
 from zvview.format.grid import sort_chunks
 from zvview.format.sequences import distinct, is_among
+from zvview.neuroglancer.sources.cells import finest_step
 from zvview.neuroglancer.sources.chunks import Chunks
 from zvview.pyramid.hashing import hash_ids
 from zvview.stream.facts import LevelFacts
@@ -152,7 +153,10 @@ def plan_tiers(chunks: Chunks, *, is_nested: bool = True, by_object: bool = True
     """
     by_object &= chunks.store.reader(chunks.levels[0].number).objects is not None
     tiers = _coarse_tiers(chunks) if is_nested and by_object else []
-    return TierTable(chunks, (*tiers, *_finest_tiers(chunks, tiers)), by_object=by_object)
+    tiers += _finest_tiers(chunks, tiers)
+    step = finest_step(chunks.levels[0].chunks[:, -chunks.facts.ndim :], chunks.facts.is_spatial)
+    widened = np.where(chunks.facts.is_spatial, 1 << step, 1)
+    return TierTable(chunks, tuple(replace(t, factors=t.factors * widened) for t in tiers), by_object=by_object)
 
 
 def _coarse_tiers(chunks: Chunks) -> list[Tier]:
