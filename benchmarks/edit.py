@@ -38,7 +38,7 @@ import zvview
 from zvview.store.committing.folder_commit import FolderCommit
 from zvview.store.editing import commit
 
-ROUNDS = 5
+ROUNDS = 9
 RESIDENT = 100_000
 SINGLE_ROUNDS = 50
 MB = 1e6
