@@ -119,7 +119,7 @@ def layer_of(
             kind = str(source.info["annotation_type"]).lower()
             told = replace(look, filter=(choice or Choice()).of_annotations(look.filter))
             layer = annotation_layer(name, at, kind, properties.by_attribute, told)
-            related = [told["id"] for told in source.info["relationships"]] if segmentation is not None else []
+            related = [relation["id"] for relation in source.info["relationships"]] if segmentation is not None else []
             if related:
                 layer["linkedSegmentationLayer"] = dict.fromkeys(related, segmentation)
             if related and choice is not None and choice.objects is not None:

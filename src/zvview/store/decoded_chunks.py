@@ -56,8 +56,8 @@ class DecodedChunks:
 
     def find(self, how: Hashable, encoded: Buffer) -> Any:
         """What a chunk decodes to, None where that is not known. It must not be changed."""
+        key = how, bytes(encoded)
         with self._lock:
-            key = how, bytes(encoded)
             found = self._kept.pop(key, None)
             if found is None:
                 return None

@@ -59,6 +59,11 @@ class LevelGrid:
         found: list[int] = self.rows[self.offsets[at] : self.offsets[at + 1]].tolist()
         return found
 
+    def mean_held(self, counts: NDArray[np.float64]) -> float:
+        """What a cell holds in which a vertex lies, on average, given the vertices of each chunk, (C,)."""
+        held = np.add.reduceat(counts[self.rows], self.offsets[:-1])
+        return float((held**2).sum() / max(1.0, float(held.sum())))
+
     def coords_of(self, codes: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Cells by their codes, (n, D)."""
         return decode_morton(codes, tuple(self.shape.tolist()))

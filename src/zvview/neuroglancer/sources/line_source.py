@@ -18,8 +18,6 @@ from zvview.format.sequences import distinct, is_among
 from zvview.geometry.batches import Polylines
 from zvview.neuroglancer.encoding.annotations import (
     AnnotationSchema,
-    SpatialLevel,
-    annotation_info,
     encode_list,
     encode_records,
 )
@@ -32,6 +30,7 @@ from zvview.neuroglancer.sources.line_columns import LineColumns
 from zvview.neuroglancer.sources.pieces import MOST_CHUNKS, UNOWNED, Pieces, as_steps, join_pieces, means_of
 from zvview.neuroglancer.sources.related import RELATIONSHIP, Owned, relate
 from zvview.neuroglancer.sources.segment_order import count_at_once
+from zvview.neuroglancer.sources.spatial_levels import SpatialLevels
 from zvview.neuroglancer.sources.tiers import Tier, TierTable, rank_names
 from zvview.store.level import Level
 from zvview.stream.parts import ROW_BITS, ChunkPart
@@ -95,16 +94,11 @@ class LineSource:
         facts = [tiers.facts(number) for number in range(len(tiers))]
         corner = common_corner(facts[::-1], chunks.facts.ndim)
         self._grids = [grid_of_level(level, corner) for level in facts]
-        self._lower = corner + chunks.facts.offset - frame.origin
-        self._tier_of = {f"spatial{number}": number for number in range(len(tiers))}
-        self.sections = (
-            *(
-                Section(key, tuple(frame.widen(self._grids[number].shape, 1)), ("spatial", number))
-                for key, number in self._tier_of.items()
-            ),
-            *(() if self._related is None else (self._related.section,)),
-            Section("by_id", None, ("by_id",)),
-        )
+        lower = corner + chunks.facts.offset - frame.origin
+        edges = tuple(grid.cell_shape for grid in self._grids)
+        self._spatial = SpatialLevels(frame, lower, tuple(grid.shape for grid in self._grids), edges)
+        self._tier_of = {name: number for number, name in enumerate(self._spatial.names)}
+        self.sections = self._spatial.sections(self._related)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -121,30 +115,18 @@ class LineSource:
     @property
     def info(self) -> Mapping[str, Any]:
         """The ``info`` document."""
-        spatial = [
-            SpatialLevel(
-                key,
-                tuple(self.frame.widen(self._grids[number].shape, 1)),
-                tuple(self.frame.widen(self._grids[number].cell_shape, 1.0)),
-                self._density(number),
-            )
-            for key, number in self._tier_of.items()
-        ]
-        upper = self._lower + np.max([grid.shape * grid.cell_shape for grid in self._grids], axis=0)
-        lower, upper = self.frame.space.bounds(self._lower, upper)
-        return annotation_info(self.schema, self.frame.space.dimensions, lower, upper, spatial)
+        return self._spatial.info(self.schema, [self._density(number) for number in self._tier_of.values()])
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
         """What is in each spatial level."""
         return self._tiers.tiers
 
-    def _density(self, number: int) -> int:
-        """Vertices of a cell in which a vertex of the tier lies, on average: what the client takes for its density."""
-        tier, grid = self.tiers[number], self._grids[number]
+    def _density(self, number: int) -> float:
+        """Vertices of a cell in which a vertex of the tier lies, on average."""
+        tier = self.tiers[number]
         counts = self._chunks.store.count_vertices(self._chunks.levels[tier.level].number).astype(np.float64)
-        held = np.add.reduceat(counts[grid.rows], grid.offsets[:-1])
-        return max(1, round(tier.share * float((held**2).sum() / max(held.sum(), 1.0))))
+        return tier.share * self._grids[number].mean_held(counts)
 
     def cell(self, section: Section, key: int) -> NDArray[np.int64]:
         """Coordinates of a spatial cell by its number, (D,)."""

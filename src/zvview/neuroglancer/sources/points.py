@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from zvview.errors import ConflictError
 from zvview.format.sequences import distinct
-from zvview.neuroglancer.encoding.annotations import SpatialLevel, annotation_info, encode_list
+from zvview.neuroglancer.encoding.annotations import encode_list
 from zvview.neuroglancer.encoding.records import join_records
 from zvview.neuroglancer.sources.cells import common_corner, finest_step, grid_of_level, parents_of
 from zvview.neuroglancer.sources.chunks import Chunks
@@ -33,6 +33,7 @@ from zvview.neuroglancer.sources.point_records import (
 )
 from zvview.neuroglancer.sources.properties import Properties
 from zvview.neuroglancer.sources.related import Owned
+from zvview.neuroglancer.sources.spatial_levels import SpatialLevels
 from zvview.store.store import Store
 from zvview.stream.parts import ChunkPart
 
@@ -112,16 +113,11 @@ class NestedPoints:
         self._identities: LRUCache[tuple[int, int], _Above] = LRUCache(_IDENTITY_BYTES, lambda above: above.nbytes)
         self._checked: set[tuple[int, int]] = set()
         self._lock = threading.Lock()
-        coarse_first = range(len(levels) - 1, -1, -1)
-        self._level_of = {f"spatial{k}": level for k, level in enumerate(coarse_first)}
-        self.sections = (
-            *(
-                Section(key, tuple(frame.widen(self._grids[level].shape, 1)), ("spatial", k))
-                for k, (key, level) in enumerate(self._level_of.items())
-            ),
-            *(() if self._related is None else (self._related.section,)),
-            Section("by_id", None, ("by_id",)),
-        )
+        coarse_first = self._grids[::-1]
+        edges = tuple(grid.cell_shape for grid in coarse_first)
+        self._spatial = SpatialLevels(frame, self._lower, tuple(grid.shape for grid in coarse_first), edges)
+        self._level_of = dict(zip(self._spatial.names, range(len(levels) - 1, -1, -1), strict=True))
+        self.sections = self._spatial.sections(self._related)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -131,26 +127,14 @@ class NestedPoints:
     @property
     def info(self) -> Mapping[str, Any]:
         """The ``info`` document."""
-        spatial = [
-            SpatialLevel(
-                key,
-                tuple(self.frame.widen(self._grids[level].shape, 1)),
-                tuple(self.frame.widen(self._grids[level].cell_shape, 1.0)),
-                self._density(level),
-            )
-            for key, level in self._level_of.items()
-        ]
-        upper = self._lower + np.max([grid.shape * grid.cell_shape for grid in self._grids], axis=0)
-        lower, upper = self.frame.space.bounds(self._lower, upper)
-        return annotation_info(self.schema, self.frame.space.dimensions, lower, upper, spatial)
+        return self._spatial.info(self.schema, [self._density(level) for level in self._level_of.values()])
 
-    def _density(self, level: int) -> int:
-        """Points of a cell in which a point of the level lies, on average: what the client takes for its density."""
+    def _density(self, level: int) -> float:
+        """Points of a cell in which a point of the level lies, on average, without those that a coarser level holds."""
         counts = self._counts[level]
-        held = np.add.reduceat(counts[self._grids[level].rows], self._grids[level].offsets[:-1])
         coarser = self._counts[level + 1].sum() if level + 1 < len(self._grids) else 0.0
         own = 1 - float(coarser) / max(float(counts.sum()), 1.0)
-        return max(1, round(own * float((held**2).sum()) / max(float(held.sum()), 1.0)))
+        return own * self._grids[level].mean_held(counts)
 
     def keys(self, section: Section) -> Iterator[NDArray[np.uint64]]:
         """Numbers of all contents, chunk by chunk below one coarser chunk."""

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from zvview.errors import ConflictError
 from zvview.format.sequences import distinct
-from zvview.neuroglancer.encoding.annotations import SpatialLevel, annotation_info
 from zvview.neuroglancer.encoding.morton import decode_morton, encode_morton
 from zvview.neuroglancer.sources.chunks import Chunks
 from zvview.neuroglancer.sources.contract import Block, Section
@@ -20,6 +19,7 @@ from zvview.neuroglancer.sources.properties import Properties
 from zvview.neuroglancer.sources.ranks import RankedLevel, plan_ranks, rank_names
 from zvview.neuroglancer.sources.related import Owned
 from zvview.neuroglancer.sources.samples import Drawn, Samples, encode_drawn
+from zvview.neuroglancer.sources.spatial_levels import SpatialLevels
 from zvview.stream.parts import ChunkPart
 
 __all__ = ["RankedPoints"]
@@ -67,15 +67,10 @@ class RankedPoints:
         groups = np.empty(len(counts), np.int64)
         groups[widest.rows] = np.repeat(np.arange(len(widest.codes)), np.diff(widest.offsets))
         self._samples = Samples(chunks, self._draw_sample, groups, 2 * KEPT_BYTES)
-        self._number_of = {f"spatial{number}": number for number in range(len(self.levels))}
-        self.sections = (
-            *(
-                Section(key, tuple(frame.widen(self.levels[number].shape, 1)), ("spatial", number))
-                for key, number in self._number_of.items()
-            ),
-            *(() if self._related is None else (self._related.section,)),
-            Section("by_id", None, ("by_id",)),
-        )
+        shapes = tuple(np.array(level.shape) for level in self.levels)
+        self._spatial = SpatialLevels(frame, self._lower, shapes, tuple(level.cell_shape for level in self.levels))
+        self._number_of = {name: number for number, name in enumerate(self._spatial.names)}
+        self.sections = self._spatial.sections(self._related)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -87,18 +82,7 @@ class RankedPoints:
     @property
     def info(self) -> Mapping[str, Any]:
         """The ``info`` document."""
-        spatial = [
-            SpatialLevel(
-                key,
-                tuple(self.frame.widen(level.shape, 1)),
-                tuple(self.frame.widen(level.cell_shape, 1.0)),
-                max(1, round(level.density)),
-            )
-            for key, level in zip(self._number_of, self.levels, strict=True)
-        ]
-        upper = self._lower + np.max([level.shape * level.cell_shape for level in self.levels], axis=0)
-        lower, upper = self.frame.space.bounds(self._lower, upper)
-        return annotation_info(self.schema, self.frame.space.dimensions, lower, upper, spatial)
+        return self._spatial.info(self.schema, [level.density for level in self.levels])
 
     def cell(self, section: Section, key: int) -> NDArray[np.int64]:
         """Coordinates of a spatial cell by its number, (D,)."""

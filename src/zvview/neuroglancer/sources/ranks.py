@@ -114,7 +114,7 @@ def plan_ranks(
     for step in range(widest, finest - 1, -1):
         parts = np.where(is_spatial, 1 << max(0, -step), 1)
         grid = grid_of_level(facts[max(step, 0)], corner)
-        held = _mean_of_cells(counts, grid)
+        held = grid.mean_held(counts)
         is_kept = held > MOST_READ and step > max(finest, 0)
         in_cell = held / float(parts.prod())
         is_last = (1 - taken) * in_cell <= _SLACK * LIMIT and not is_kept
@@ -145,9 +145,3 @@ def _wider(level: LevelFacts, factors: NDArray[np.int64]) -> LevelFacts:
     chunks = level.chunks.copy()
     chunks[:, -len(factors) :] //= factors
     return replace(level, chunk_shape=level.chunk_shape * factors, chunks=chunks)
-
-
-def _mean_of_cells(counts: NDArray[np.float64], grid: LevelGrid) -> float:
-    """Points of a cell in which a point lies, on average."""
-    held = np.add.reduceat(counts[grid.rows], grid.offsets[:-1])
-    return float((held**2).sum() / max(1.0, float(held.sum())))
