@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from zvview.errors import InvalidInputError, MissingError
 from zvview.format.sequences import offsets_of
 from zvview.geometry.batches import Polylines, batch_type
+from zvview.napari.editing.nearest import nearest_rows
 from zvview.napari.editing.promises import Promises
 from zvview.store.editing.edits import Edits
 from zvview.store.editing.session import EditSession
@@ -175,7 +176,7 @@ class LineChanges:
                 found = session.line(int(self._ids([-1 if name is None else name])[0]))
             except (MissingError, InvalidInputError):  # it is no more
                 return {}
-            rows = _rows_before(line, len(found)) if are_copies else _nearest(found.positions, line.places)
+            rows = _rows_before(line, len(found)) if are_copies else nearest_rows(found.positions, line.places)
             parts.append({column: found.attributes[column][rows] for column in columns})
         return {column: np.concatenate([part[column] for part in parts]) for column in columns}
 
@@ -187,11 +188,6 @@ class LineChanges:
             return Found(name, None, None, is_shown=False)
         stored = session.schema.stored_positions
         return Found(name, number, places, shown is not None and np.array_equal(stored(shown), stored(places)))
-
-
-def _nearest(places: NDArray[np.float64], to: NDArray[np.float64]) -> NDArray[np.int64]:
-    """For each vertex the row of the one of `places` that is nearest."""
-    return np.array([((places - place) ** 2).sum(axis=1).argmin() for place in to], np.int64)
 
 
 def _batch(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zvview.errors import InvalidInputError, MissingError
 from zvview.napari.editing.command import Command
 from zvview.napari.editing.handle_tools import HandleTool
+from zvview.napari.editing.nearest import nearest_rows
 
 __all__ = ["LineHandles"]
 
@@ -103,7 +104,7 @@ class LineHandles(HandleTool):
         length = np.maximum((step**2).sum(axis=1), 1e-300)
         share = ((position - start) * step).sum(axis=1) / length
         inside = start + np.clip(share, 0, 1)[:, None] * step
-        nearest = int(((inside - position) ** 2).sum(axis=1).argmin())
+        nearest = int(nearest_rows(inside, position[None])[0])
         row = int(joined[nearest])
         number, at = int(self.object_ids[row]), int(self._rows[row])
         count = int((self.object_ids == number).sum())

@@ -13,6 +13,7 @@ from napari.layers import Points
 from numpy.typing import NDArray
 
 from zvview.format.sequences import distinct
+from zvview.napari.editing.nearest import nearest_rows
 from zvview.napari.editing.places import moved_places
 from zvview.napari.editing.promises import Promises
 from zvview.napari.frame import Frame
@@ -206,8 +207,7 @@ def _take_from_nearest(layer: Points, before: NDArray[np.float32], added: NDArra
         codes = layer.features[name].to_numpy()
         rows = len(before) + np.flatnonzero(codes[len(before) :] == unsaid(schema, name))
         if len(rows):
-            nearest = [int(((before - place) ** 2).sum(axis=1).argmin()) for place in added[rows - len(before)]]
-            layer.features.loc[rows, name] = codes[nearest]
+            layer.features.loc[rows, name] = codes[nearest_rows(before, added[rows - len(before)])]
 
 
 def unsaid(schema: Schema, name: str) -> int:

@@ -14,6 +14,7 @@ from zvview.format import names
 from zvview.napari.editing.command import Command
 from zvview.napari.editing.faces import faces_over
 from zvview.napari.editing.handle_tools import HandleTool
+from zvview.napari.editing.nearest import nearest_rows
 from zvview.store.editing.edits import VertexRefs
 from zvview.store.editing.identity import find_refs, join_refs, take_refs
 
@@ -94,8 +95,7 @@ class VertexHandles(HandleTool):
         """
         if not len(self.positions):
             raise InvalidInputError("choose an object first: click on it")
-        nearest = int(((self.positions - position) ** 2).sum(axis=1).argmin())
-        beside = int(selected[0]) if len(selected) == 1 else nearest
+        beside = int(selected[0]) if len(selected) == 1 else int(nearest_rows(self.positions, position[None])[0])
         values = {name: self.attributes[name][[beside]] for name in self.session.schema.must_be_given}
         if self.session.schema.kind == names.MESH:
             self.session.add(position[None], values, self.object_ids[[beside]])
