@@ -82,7 +82,7 @@ def test_points_are_added_dragged_deleted_pasted_undone_saved_and_there_again(
     press(window, Qt.Key.Key_Z, CONTROL | SHIFT)
     told(window, editing, "1 moved, 1 deleted, 2 added")
     wait_for_edits(window, layer)
-    window.look("napari_edit")
+    window.look("napari_edit_points")
 
     shown = {point.tobytes() for point in layer.data}
     save(window, editing)
@@ -126,7 +126,7 @@ def test_values_of_a_selection_are_set_in_the_dock(window: Any, plugin: str, edi
         window.live(0.1)
         wait_for_edits(window, layer)
         assert table.item(2, kinds).text() == label
-        window.look("napari_edit")
+        window.look("napari_edit_values")
         QTest.mouseClick(dock.edit.undo_button, Qt.MouseButton.LeftButton)
         QTest.mouseClick(dock.edit.undo_button, Qt.MouseButton.LeftButton)
         told(window, editing, "no edits")

@@ -130,6 +130,7 @@ def test_what_is_done_to_shapes_is_done_to_the_lines_of_the_store(
     remove(drawing, 12)
     window.wait(lambda: not editing.is_busy)
     assert editing.review == "2 lines changed, 1 lines deleted"
+    window.look("napari_edit_shapes")
     drawing.selected_data = {named(drawing, 10)}
     drawing._copy_data()
     drawing._paste_data()
