@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import zvview
+from tests.peaks import peak_of
 
 CONVERT = """
 import sys
@@ -66,20 +64,6 @@ def write_store(path: Path, size: int) -> Path:
     return path / "a.zarrvectors"
 
 
-def peak(source: Path, target: Path) -> int:
-    """The most anonymous memory (not that of files) of a process that converts, in bytes."""
-    most = 0
-    with subprocess.Popen([sys.executable, "-c", CONVERT, source, target], stderr=subprocess.PIPE) as process:
-        status = Path(f"/proc/{process.pid}/status")
-        while process.poll() is None:
-            for line in status.read_text().splitlines():
-                if line.startswith("RssAnon:"):
-                    most = max(most, int(line.split()[1]) * 1024)
-            time.sleep(0.002)
-        assert process.stderr is not None and (process.returncode, process.stderr.read()) == (0, b"")
-    return most
-
-
 @pytest.mark.parametrize("write", [write_csv, write_parquet, write_ply, write_tck, write_store])
 def test_four_times_the_input_takes_no_more_memory(write: Callable[[Path, int], Path], tmp_path: Path) -> None:
     sizes, peaks = [], []
@@ -89,5 +73,5 @@ def test_four_times_the_input_takes_no_more_memory(write: Callable[[Path, int], 
         source = write(folder, size)
         files = [source] if source.is_file() else [p for p in source.rglob("*") if p.is_file()]
         sizes.append(sum(file.stat().st_size for file in files))
-        peaks.append(peak(source, folder / "store"))
+        peaks.append(peak_of(CONVERT, source, folder / "store"))
     assert peaks[1] <= 1.3 * peaks[0], f"{peaks} bytes of memory for files of {sizes}"

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import zvview
 from zvview.neuroglancer.choices import MOST_CHOSEN, choice_layer, choose
 from zvview.stream.filtering import Filter
 from zvview.testing import make_store
 
+COUNT = 2 * MOST_CHOSEN
+
 
 @pytest.fixture(scope="module")
 def store() -> zvview.Store:
     """Streamlines in one large group of several."""
-    count = 2 * MOST_CHOSEN
+    return make(most=np.arange(1, COUNT), one=np.array([0]))
+
+
+def make(**groups: NDArray[np.int64]) -> zvview.Store:
     batch = zvview.Streamlines(
-        np.random.default_rng(0).uniform(0, 99, (3 * count, 3)).astype(np.float32),
-        offsets=np.arange(0, 3 * count + 1, 3),
-        object_ids=np.arange(count),
+        np.random.default_rng(0).uniform(0, 99, (3 * COUNT, 3)).astype(np.float32),
+        offsets=np.arange(0, 3 * COUNT + 1, 3),
+        object_ids=np.arange(COUNT),
     )
     place: dict[str, bytes] = {}
     with zvview.create(place, kind="streamline", chunk_shape=(50.0,) * 3) as made:
-        made.write(batch, groups={"most": np.arange(1, count), "one": np.array([0])})
+        made.write(batch, groups=groups)
     return zvview.open(place)  # type: ignore[return-value]
 
 
@@ -48,6 +54,12 @@ def test_a_large_group_is_told_by_annotations_where_they_can(store: zvview.Store
     assert told.of_annotations(asked) == Filter(ranges={"a": (0, 1)}, groups=(0,))
     untold = choose(store, asked)
     assert untold.objects is not None and len(untold.objects) == MOST_CHOSEN and "are shown" in untold.notes[0]
+
+
+def test_groups_that_share_objects_are_not_told_by_annotations_which_know_one_group_of_each() -> None:
+    found = choose(make(most=np.arange(1, COUNT), some=np.arange(9)), Filter(groups=("most",)), can_tell_groups=True)
+    assert found.groups is None and found.objects is not None
+    assert found.objects.tolist() == list(range(1, MOST_CHOSEN + 1))
 
 
 def test_a_group_that_is_none_is_told(store: zvview.Store) -> None:

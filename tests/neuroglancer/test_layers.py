@@ -24,3 +24,12 @@ def test_lines_are_drawn_more_densely_than_points(tmp_path: Path, kind: str, exp
             told = {layer["source"]["url"].split("/")[3]: layer for layer in layers}
             for spacing in ("projectionAnnotationSpacing", "crossSectionAnnotationSpacing"):
                 assert {name: layer[spacing] for name, layer in told.items()} == wished
+
+
+@pytest.mark.parametrize(("count", "hidden"), [(20, {"edges", "nodes"}), (120, {"nodes"})])
+def test_edges_show_the_networks_that_are_too_many_to_be_shown_as_skeletons(
+    tmp_path: Path, count: int, hidden: set[str]
+) -> None:
+    with make_store(tmp_path / "s.zarrvectors", "skeleton", size=10 * count, n_objects=count) as store:
+        layers = layers_of(Exhibit("s", store, open_sources(store), "http://h/{}".format)).layers
+        assert {layer["name"].removeprefix("s ") for layer in layers if not layer.get("visible", True)} == hidden

@@ -44,6 +44,8 @@ def test_stores_are_layers_of_their_own_above_the_images(shown: View) -> None:
     assert "https://h.org/em.zarr/|zarr:" in str(state["layers"][0]["source"])
     assert state["position"] == pytest.approx([150, 150, 150], abs=5)
     assert state["projectionScale"] == pytest.approx(330, rel=0.05)
+    assert state["crossSectionScale"] == pytest.approx(330 / 600, rel=0.05)  # of a window of 600 pixels
+    assert state["selectedLayer"] == {"layer": "cells"}
 
 
 def test_looks_and_filters_become_shaders(shown: View) -> None:
@@ -82,6 +84,26 @@ def test_axes_of_other_names_units_and_times_have_one_space(tmp_path: Path) -> N
         assert opened.notes is not None
     with view(tmp_path / "film.zarrvectors") as opened:
         assert opened.state()["displayDimensions"] == ["x", "y", "z"]
+
+
+def test_stores_without_a_unit_count_in_that_of_the_others_with_every_look(tmp_path: Path) -> None:
+    make(tmp_path / "plain.zarrvectors")
+    make(tmp_path / "micro.zarrvectors", unit="micrometer", at=100)
+    make(tmp_path / "nano.zarrvectors", unit="nanometer", at=1e5)  # the first one with a unit counts
+    told = "plain: x, y, z without a unit, taken for that of what is shown with it"
+    with view(*(tmp_path / f"{name}.zarrvectors" for name in ("plain", "micro", "nano"))) as opened:
+        for _ in range(2):
+            state = opened.state()
+            assert set(map(tuple, state["dimensions"].values())) == {(1e-6, "m")}
+            assert state["position"] == pytest.approx([100] * 3, abs=5)
+            plain, micro, nano = (layer["source"].get("transform", {}) for layer in state["layers"])
+            assert plain["inputDimensions"] == plain["outputDimensions"] == state["dimensions"]
+            assert np.allclose(plain["matrix"], np.eye(3, 4)) and not micro and not nano
+            assert opened.notes.count(told) == 1
+            opened.show(lambda exhibit: Look(), {})
+    with view(tmp_path / "plain.zarrvectors") as opened:
+        assert set(map(tuple, opened.state()["dimensions"].values())) == {(1, "")}
+        assert told not in opened.notes
 
 
 def test_a_collection_is_shown_without_what_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

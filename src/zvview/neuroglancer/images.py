@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Final
 
 from zvview.errors import InvalidInputError
+from zvview.neuroglancer.encoding.units import parse_unit
 
-__all__ = ["Image", "image_layer", "local_folder"]
+__all__ = ["Image", "image_layer", "image_units", "local_folder"]
 
 _ADAPTERS: Final = {"zarr": "|zarr:", "precomputed": "|neuroglancer-precomputed:", "n5": "|n5:"}
 _DOCUMENTS: Final = ("zarr.json", ".zarray", ".zgroup")
@@ -59,6 +62,39 @@ def local_folder(address: str) -> str | None:
             "https://host/volume.zarr"
         )
     return os.path.abspath(address)
+
+
+def image_units(images: Iterable[Image]) -> dict[str, tuple[float, str]]:
+    """Scale and unit by axis, as OME-Zarrs on this machine tell them; the first of them that tells one counts."""
+    units: dict[str, tuple[float, str]] = {}
+    folders = [folder for image in images if (folder := local_folder(image.address)) is not None]
+    documents = {"zarr.json": ("attributes", "ome"), ".zattrs": ()}
+    for folder, (document, parts) in product(folders, documents.items()):
+        axes = _within(_read_json(os.path.join(folder, document)), *parts, "multiscales", 0, "axes")
+        for axis in axes if isinstance(axes, list) else []:
+            name, unit = _within(axis, "name"), _within(axis, "unit")
+            found = parse_unit(unit) if isinstance(unit, str) else None
+            if isinstance(name, str) and found is not None:
+                units.setdefault(name, found)
+    return units
+
+
+def _read_json(path: str) -> Any:
+    try:
+        with open(path, "rb") as file:
+            return json.load(file)
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _within(found: Any, *steps: str | int) -> Any:
+    """What is at the end of steps into a document; None where it is not."""
+    for step in steps:
+        if isinstance(step, str):
+            found = found.get(step) if isinstance(found, dict) else None
+        else:
+            found = found[step] if isinstance(found, list) and len(found) > step else None
+    return found
 
 
 def image_layer(image: Image) -> dict[str, Any]:

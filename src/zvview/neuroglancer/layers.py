@@ -12,16 +12,26 @@ from numpy.typing import NDArray
 from zvview.errors import UnsupportedError
 from zvview.neuroglancer.choices import Choice
 from zvview.neuroglancer.encoding.annotations import Property
-from zvview.neuroglancer.encoding.space import Space
+from zvview.neuroglancer.encoding.space import Space, with_units
 from zvview.neuroglancer.markers import Markers
 from zvview.neuroglancer.segmentation import Models, segmentation_layer
 from zvview.neuroglancer.shaders import annotation_shader
 from zvview.neuroglancer.sources.contract import Source
 from zvview.neuroglancer.sources.frame import SourceFrame
+from zvview.neuroglancer.sources.line_columns import LineColumns
 from zvview.stream.filtering import Filter
 from zvview.style import Colouring
 
-__all__ = ["Annotations", "Look", "annotation_layer", "drawing_layer", "layer_of", "source_at", "spacing_of"]
+__all__ = [
+    "Annotations",
+    "Look",
+    "annotation_layer",
+    "drawing_layer",
+    "layer_of",
+    "measured",
+    "source_at",
+    "spacing_of",
+]
 
 _SPACING_PX, _LINE_SPACING_PX = 6.0, 2.0
 """Of lines vertices count, which cover less than points. At 2 pixels the first of their levels is drawn for the most
@@ -118,7 +128,8 @@ def layer_of(
             at = source_at(url, frame.space, frame.origin)
             kind = str(source.info["annotation_type"]).lower()
             told = replace(look, filter=(choice or Choice()).of_annotations(look.filter))
-            layer = annotation_layer(name, at, kind, properties.by_attribute, told)
+            axes = properties.axes if isinstance(properties, LineColumns) else ()
+            layer = annotation_layer(name, at, kind, properties.by_attribute, told, axes)
             related = [relation["id"] for relation in source.info["relationships"]] if segmentation is not None else []
             if related:
                 layer["linkedSegmentationLayer"] = dict.fromkeys(related, segmentation)
@@ -160,12 +171,37 @@ def source_at(url: str, space: Space, origin: NDArray[np.float64]) -> dict[str, 
     return found
 
 
+def measured(source: Mapping[str, Any], space: Space, units: Mapping[str, tuple[float, str]]) -> dict[str, Any]:
+    """A source beside others: its dimensions without a unit count in that of theirs.
+
+    Parameters
+    ----------
+    source : mapping
+        Of a layer.
+    space : Space
+        Of the store.
+    units : mapping of str to (float, str)
+        Scale and unit of the dimensions of all that is shown, as far as they have one.
+    """
+    transform = source.get("transform", {})
+    own = {name: (told[0], told[1]) for name, told in transform.get("outputDimensions", space.dimensions).items()}
+    found = with_units(own, units)
+    if found == own:
+        return dict(source)
+    output = {name: list(told) for name, told in found.items()}
+    names = transform.get("inputDimensions", output)  # of models they are x, y and z, whatever the store calls them
+    given = dict(zip(names, output.values(), strict=True))
+    matrix = transform.get("matrix", np.eye(len(output), len(output) + 1).tolist())
+    return {**source, "transform": {"matrix": matrix, "inputDimensions": given, "outputDimensions": output}}
+
+
 def annotation_layer(
     name: str,
     source: Mapping[str, Any],
     kind: str,
     properties: Mapping[str, Sequence[Property]],
     look: Look,
+    axes: Sequence[int] = (),
 ) -> dict[str, Any]:
     """A layer of annotations.
 
@@ -179,6 +215,8 @@ def annotation_layer(
     properties : mapping of str to sequence of Property
         Those of each attribute.
     look : Look
+    axes : sequence of int, optional
+        Of lines: those that colours of directions show.
 
     Raises
     ------
@@ -200,6 +238,7 @@ def annotation_layer(
             opacity=look.opacity,
             fades=look.fades,
             markers=look.markers,
+            axes=axes,
         ),
         "projectionAnnotationSpacing": spacing,
         "crossSectionAnnotationSpacing": spacing,

@@ -22,6 +22,7 @@ from zvview.style.colourmaps import colour_codes, colour_ids
 __all__ = ["Meshes", "Models", "Skeletons", "hidden_sources", "segmentation_layer", "shown_segments"]
 
 _SELECTED_PX: Final = 3.0  # of skeletons that are selected from among lines that are shown
+_SOFT_PX, _THINNEST_PX = 1.5, 0.01  # what soft edges add to a line of cross sections; the client takes no width of 0
 _NM: Final = 1e-9
 _AXES: Final = ("x", "y", "z")
 
@@ -120,7 +121,7 @@ def segmentation_layer(
         layer["skeletonRendering"] = {
             "shader": skeleton_shader(by, source.by_attribute, filter=filter),
             "mode2d": "lines",
-            "lineWidth2d": size or max(2.0, width),
+            "lineWidth2d": max(2.0, width) if size is None else max(size - _SOFT_PX, _THINNEST_PX),
             "mode3d": "lines",
             "lineWidth3d": width,
         }

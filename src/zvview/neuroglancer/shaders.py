@@ -34,6 +34,7 @@ _SIZES: Final[Mapping[str, Sequence[str]]] = {
     ),
 }
 _DEFAULT_SIZES: Final[Mapping[str, float]] = {"point": 5.0, "line": 2.5, "polyline": 2.5}
+_ALIKE: Final = 0.001  # by which the code of a category may be off
 _UNFADED: Final = 1e4  # times its alpha something is seen until the client's fading leaves a ten-thousandth of it
 
 
@@ -47,6 +48,7 @@ def annotation_shader(
     opacity: float = 1.0,
     fades: bool = True,
     markers: Markers | None = None,
+    axes: Sequence[int] = (),
 ) -> str:
     """The shader of a layer of annotations.
 
@@ -69,6 +71,9 @@ def annotation_shader(
         Whether cross sections show less and less of what lies before and behind them, at the beginning.
     markers : Markers, optional
         What else is said of points; where each has a size of its own, the slider multiplies it.
+    axes : sequence of int, optional
+        Dimensions whose share in the direction of each step of a line is red, green and blue; without any, directions
+        have the colour that their property carries, one for all of a line.
 
     Raises
     ------
@@ -91,6 +96,9 @@ def annotation_shader(
     elif by.mode in ("attribute", "category", "rgba"):
         prop = _choose(properties, by.name or "", by.channel)
         colour = _colour_of(prop, by, controls, functions)
+    elif by.mode == "direction" and axes:
+        colour = "direction()"
+        functions.append(_direction(axes))
     else:
         prop = _choose(properties, by.mode, 0)
         colour = _colour_of(prop, by, controls, functions)
@@ -109,6 +117,7 @@ def skeleton_shader(
     """The shader of a layer of skeletons.
 
     Objects have the colours of their segments, and so has what vertices do not tell: groups, directions of networks.
+    What joins vertices of two categories is grey.
 
     Parameters
     ----------
@@ -134,7 +143,10 @@ def skeleton_shader(
     if prop.type in ("rgb", "rgba"):  # edges have no alpha of their own
         return f"{begin}  emitRGB(vec3({prop.id}));\n}}\n"
     if by.mode == "category" or (prop.labels and by.mode != "attribute"):
-        return f"{_palette(prop)}\n{begin}  emitRGB(vec3(category(int(round({prop.id})))));\n}}\n"
+        # between two vertices the client counts through all that lies between their codes, which neither of them is
+        is_one = f"abs({prop.id} - round({prop.id})) < {_ALIKE}"
+        colour = f"{is_one} ? vec3(category(int(round({prop.id})))) : vec3({_floats(MISSING_COLOUR[:3])})"
+        return f"{_palette(prop)}\n{begin}  emitRGB({colour});\n}}\n"
     low, high = by.limits if by.limits and by.limits[0] < by.limits[1] else (0.0, 1.0)
     span = f"min={low:.9g}, max={high:.9g}"
     lines = [
@@ -197,6 +209,24 @@ def _colour_of(prop: Property, by: Colouring, controls: list[str], functions: li
     functions.append(_colourmap(by.colourmap))
     raw = f"float({value})"
     return f"colourmap({raw}, {prop.id}_range())"
+
+
+def _direction(axes: Sequence[int]) -> str:
+    """A function that gives the colour of the step of a line that is drawn.
+
+    Its ends are what the client's own shader of lines and polylines begins with, in all versions that draw polylines.
+    """
+    steps = [f"getVertexPosition1()[{axis}] - getVertexPosition0()[{axis}]" for axis in axes[:3]]
+    return "\n".join(
+        [
+            "vec4 direction() {",
+            f"  vec3 along = abs(vec3({', '.join([*steps, '0.0', '0.0'][:3])}));",
+            "  float most = max(along.x, max(along.y, along.z));",
+            "  if (!(most > 0.0) || isinf(most)) return vec4(0.5, 0.5, 0.5, 1.0);",
+            "  return vec4(normalize(along / most), 1.0);",
+            "}",
+        ]
+    )
 
 
 def _palette(prop: Property) -> str:

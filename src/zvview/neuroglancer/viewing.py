@@ -13,11 +13,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import zvview
-from zvview.errors import InvalidInputError, UnsupportedError
-from zvview.neuroglancer.images import Image, image_layer, local_folder
+from zvview.errors import DamagedError, InvalidInputError, UnsupportedError, ZvviewError
+from zvview.neuroglancer.encoding.space import with_units
+from zvview.neuroglancer.images import Image, image_layer, image_units, local_folder
 from zvview.neuroglancer.layers import Look, drawing_layer
 from zvview.neuroglancer.links.drawn import Drawn, read_drawn
-from zvview.neuroglancer.links.states import Exhibit, first_state, layers_of
+from zvview.neuroglancer.links.states import Exhibit, first_state, layers_of, side_by_side
 from zvview.neuroglancer.links.urls import make_link, origin_of
 from zvview.neuroglancer.serving.folders import ServedFolder
 from zvview.neuroglancer.serving.mounting import LOOPBACK, Mounted, mount
@@ -57,6 +58,8 @@ class View:
         self._opened: list[Any] = []
         self._mounted: Mounted | None = None
         self._refused: list[str] = []
+        self._renamed: list[str] = []
+        self._published: list[Published] = []
         self._left_out: list[str] = []
         self._folders: dict[str, str] = {}
         origin = None if allow_origin is None else origin_of(allow_origin)
@@ -70,7 +73,7 @@ class View:
             stores = self._open(places)
             mounted = self._mounted = mount(origin, port=port, address=address)
             below = [self._image_layer(image) for image in named]
-            self._shown = self._publish(mounted, stores)
+            self._shown = side_by_side(self._publish(mounted, stores), image_units(named))
             self.viewer = Viewer()
             self.viewer.set_state(first_state(self._shown, below))
         except BaseException:
@@ -85,8 +88,10 @@ class View:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is left out or not exact, in plain words."""
-        told = (note for shown in self._shown for note in shown.notes)
-        return (*self._refused, *dict.fromkeys((*self._left_out, *told)))
+        told = [note for shown in self._shown for note in shown.notes]
+        now = [source for published in self._published for source in published.sources.values()]
+        told += [note for source in now for note in source.notes]  # of the state in which the stores are by now
+        return (*self._refused, *self._renamed, *dict.fromkeys((*self._left_out, *told)))
 
     def show(
         self, look_of: Callable[[Exhibit], Look | None], pose: Mapping[str, Any], images: Sequence[Image] = ()
@@ -103,6 +108,12 @@ class View:
             Shown below; those that were shown before and have other names stay.
         """
         below = [self._image_layer(image) for image in images]
+        if images:
+            self._shown = side_by_side(self._shown, image_units(images))
+        if "dimensions" in pose:
+            told = {name: (scale, unit) for name, (scale, unit) in pose["dimensions"].items()}
+            units = with_units(told, self._shown[0].units)
+            pose = {**pose, "dimensions": {name: list(one) for name, one in units.items()}}
         dressed = [layers_of(shown, look_of(shown)) for shown in self._shown]
         self._left_out = [note for found in dressed for note in found.notes]
         layers = [layer for found in dressed for layer in found.layers]
@@ -168,11 +179,14 @@ class View:
         """All stores by names of their own; members of collections are stores."""
         found: dict[str, Store] = {}
         for place in places:
-            given = place if isinstance(place, Store | zvview.Collection) else zvview.open(place)
+            given = place if isinstance(place, Store | zvview.Collection) else _open_named(place)
             if given is not place:
                 self._opened.append(given)
             for name, store in [("", given)] if isinstance(given, Store) else given.items():
-                found[_free_name(name or str(store.place), found)] = store
+                free = _free_name(name or str(store.place), found)
+                if free != _free_name(name or str(store.place), {}):
+                    self._renamed.append(f"{store.place} is called {free} here")
+                found[free] = store
         if not found:
             raise InvalidInputError("no stores to show")
         return found
@@ -192,18 +206,26 @@ class View:
 
         Raises
         ------
-        UnsupportedError
+        UnsupportedError, DamagedError
             There is none.
         """
-        shown = []
+        shown, refused = [], list[ZvviewError]()
         for name, store in stores.items():
             try:
                 published = Published(store, open_sources)
             except UnsupportedError as error:
+                refused.append(error)
                 self._refused.append(str(error))
                 continue
+            except DamagedError as error:
+                refused.append(error)
+                self._refused.append(f"{store.place}: {error}")
+                continue
             mounted.door.published[name] = published
+            self._published.append(published)
             shown.append(Exhibit(name, store, published.sources, partial(mounted.url_of, name)))
+        if len(refused) == 1 and not shown:
+            raise refused[0]
         if not shown:
             raise UnsupportedError("; ".join(self._refused))
         return shown
@@ -244,7 +266,7 @@ def view(
     InvalidInputError
         No places, an address that is none, or none of this machine, or a port that is taken.
     UnsupportedError
-        None of the stores can be shown. Members of collections that cannot are told in the notes.
+        None of the stores can be shown. One of several that cannot, or is damaged, is told in the notes.
     """
     return View(places, images=images, port=port, address=address, allow_origin=allow_origin)
 
@@ -256,6 +278,7 @@ def serve(
     address: str = LOOPBACK,
     allow_origin: str | None = None,
     on_ready: Callable[[View], object] | None = None,
+    on_note: Callable[[str], object] | None = None,
 ) -> None:
     """Show stores as :func:`view` does, until the process is interrupted.
 
@@ -265,6 +288,8 @@ def serve(
         As :func:`view` takes them.
     on_ready : callable, optional
         Called with the view once it is served; by default its address is logged.
+    on_note : callable, optional
+        Called with each note that comes up later, such as of a damaged chunk; by default it is logged.
     """
     shown = view(*places, images=images, port=port, address=address, allow_origin=allow_origin)
     with shown, suppress(KeyboardInterrupt):
@@ -272,8 +297,28 @@ def serve(
             _log.info("%s", shown.url)
         else:
             on_ready(shown)
+        told = set(shown.notes)
         while True:
             time.sleep(_NAP_S)
+            for note in shown.notes:
+                if note not in told:
+                    told.add(note)
+                    (on_note or _log.warning)(note)
+
+
+def _open_named(place: Any) -> Store | zvview.Collection:
+    """Open a place; what is damaged is told with its name, as it may be one of many."""
+    try:
+        return zvview.open(place)
+    except DamagedError as error:
+        raise DamagedError(
+            f"{error.part} of {place}",
+            found=error.found,
+            expected=error.expected,
+            cells=error.cells,
+            array=error.array,
+            cell=error.cell,
+        ) from error
 
 
 def _free_name(place: str, taken: dict[str, Store]) -> str:

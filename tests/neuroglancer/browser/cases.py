@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import zvview
+from tests.neuroglancer.browser.pages import Picture
 from zvview.pyramid import PyramidOptions, build_pyramid
+from zvview.style import choose_colouring, colour_vertices, with_limits
 from zvview.testing import make_store
 
 GOLDEN = Path(__file__).parents[2] / "data" / "golden"
@@ -40,6 +43,22 @@ class Case:
     least_found: float = 0.9
     most_stray: float = 0.01
     state: dict[str, Any] = field(default_factory=dict)
+
+
+def colours_of(store: zvview.Store, batch: Any) -> NDArray[np.float32]:
+    """Colours that napari's layers begin with, (n, 3) of 255."""
+    by = with_limits(store, choose_colouring(store.kind, store.attributes))
+    axes = np.argsort([axis.name for axis in store.axes])
+    return np.rint(colour_vertices(batch, by, axes=axes.tolist())[:, :3] * 255)
+
+
+def check(picture: Picture, store: zvview.Store, case: Case) -> None:
+    """See that all of a store is where it lies, in the colours of napari's layers."""
+    batch: Any = store.level(0).read()
+    at, rows = picture.find(batch.positions, [axis.name for axis in store.axes])
+    assert len(rows) > 0
+    assert picture.share_found(at, colours_of(store, batch)[rows]) >= case.least_found
+    assert picture.share_stray(at) <= case.most_stray
 
 
 def golden(name: str) -> Callable[[Path], Path]:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import neuroglancer
 import numpy as np
+from neuroglancer.static_file_server import StaticFileServer
 from numpy.typing import NDArray
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
@@ -55,6 +57,13 @@ def start_chromium(profile: Path) -> Iterator[webdriver.Chrome]:
         yield chrome
     finally:
         chrome.quit()
+
+
+@contextmanager
+def hosted(folder: Path) -> Iterator[str]:
+    """The address of a folder, which others may read, parts of files included."""
+    with StaticFileServer(str(folder), bind_address="127.0.0.1") as url:
+        yield str(url)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +152,14 @@ class Page:
             {**viewer.state.to_json(), **plain, "showScaleBar": False, "showDefaultAnnotations": False, **state}
         )
         self.chrome.get(str(viewer.get_viewer_url()))
+
+    def look_at(self, state: Any, name: str, **more: Any) -> Picture:
+        """The picture of a state, as :meth:`look` gives it; `more` of the state is set before."""
+        neuroglancer.set_server_bind_address("127.0.0.1")
+        viewer = neuroglancer.Viewer()
+        viewer.set_state(state)
+        self.show(viewer, **more)
+        return self.look(viewer, name)
 
     def look(self, viewer: Any, name: str) -> Picture:
         """The picture when all that is in view has come, none of it in vain.

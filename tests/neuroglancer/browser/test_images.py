@@ -13,14 +13,15 @@ import zvview
 from tests.neuroglancer.browser.pages import Page
 from zvview.errors import InvalidInputError
 from zvview.neuroglancer import view
+from zvview.neuroglancer.encoding.space import space_of
 from zvview.neuroglancer.images import Image
 
 
-@pytest.fixture
-def places(tmp_path: Path) -> tuple[Path, Path]:
-    """A store of points in one octant, and an OME-Zarr that is bright there."""
+@pytest.fixture(params=["micrometer", None])
+def places(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Path, Path]:
+    """A store of points in one octant, which may tell no unit, and an OME-Zarr that is bright there."""
     store = tmp_path / "cells.zarrvectors"
-    axes = [zvview.Axis(name, "space", "micrometer") for name in "xyz"]
+    axes = [zvview.Axis(name, "space", request.param) for name in "xyz"]
     rng = np.random.default_rng(0)
     with zvview.create(
         store, kind="point_cloud", axes=axes, chunk_shape=(40.0,) * 3, bounds=([0] * 3, [40] * 3)
@@ -45,10 +46,24 @@ def test_an_image_on_this_machine_lies_under_the_points(page: Page, places: tupl
     with view(store, images=[look]) as shown:
         page.show(shown.viewer, layout="xy", position=[20.5, 20.5, 20.5], crossSectionScale=0.1)
         picture = page.look(shown.viewer, "image")
+        shown.show(lambda exhibit: None, {"dimensions": shown.state()["dimensions"]}, [look])
+        assert set(map(tuple, shown.state()["dimensions"].values())) == {(1e-6, "m")}
+    with zvview.open(store) as opened, view(opened) as shown:  # the image comes later
+        assert isinstance(opened, zvview.Store)
+        pose = {"dimensions": {name: list(told) for name, told in space_of(opened.axes).dimensions.items()}}
+        shown.show(lambda exhibit: None, pose, [look])
+        assert set(map(tuple, shown.state()["dimensions"].values())) == {(1e-6, "m")}
+        page.show(shown.viewer, layout="xy", position=[20.5, 20.5, 20.5], crossSectionScale=0.1)
+        later = page.look(shown.viewer, "image_later")
+    assert (later.pixels == picture.pixels).mean() > 0.999
     inside = np.stack(np.meshgrid(np.arange(1, 14, 2.0), np.arange(1, 19, 2.0), [20.5]), axis=-1).reshape(-1, 3)
     outside = inside + np.array([18, 0, 0])
     at, _ = picture.find(inside, "xyz")
     assert len(at) and picture.share_found(at, np.tile([0, 230, 0], (len(at), 1))) > 0.8
+    with zvview.open(store) as opened:
+        assert isinstance(opened, zvview.Store)
+        at, _ = picture.find(opened.level(0).read().positions, "xyz")
+        assert picture.pixels[tuple(at.T)].min(axis=1).max() > 150  # white of points on the green of the image
     dark, _ = picture.find(outside, "xyz")
     assert not picture.is_lit[tuple(dark.T)].any()
 

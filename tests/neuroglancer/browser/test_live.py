@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import zvview
-from tests.neuroglancer.browser.cases import CASES, GOLDEN
+from tests.neuroglancer.browser.cases import CASES, GOLDEN, check
 from tests.neuroglancer.browser.pages import Page
 from zvview.neuroglancer.viewing import view
-from zvview.style import choose_colouring, colour_vertices, with_limits
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -19,14 +17,8 @@ def test_a_store_is_shown_where_it_lies(page: Page, tmp_path: Path, name: str) -
     case = CASES[name]
     with zvview.open(case.make(tmp_path)) as store, view(store) as shown:
         page.show(shown.viewer, **case.state)
-        picture = page.look(shown.viewer, f"live_{name}")
-        batch = store.level(0).read()
-        by = with_limits(store, choose_colouring(store.kind, store.attributes))
-        colours = np.rint(colour_vertices(batch, by)[:, :3] * 255)
-        at, rows = picture.find(batch.positions, [axis.name for axis in store.axes])
-        assert len(rows) > 0
-        assert picture.share_found(at, colours[rows]) >= case.least_found
-        assert picture.share_stray(at) <= case.most_stray
+        assert isinstance(store, zvview.Store)
+        check(page.look(shown.viewer, f"live_{name}"), store, case)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.zip")))

@@ -34,6 +34,13 @@ def test_plane_stores_get_a_third_dimension() -> None:
     assert with_time.names == ("t", "x", "y", "z") and with_time.dimensions["z"] == (1e-3, "m")
 
 
+def test_what_has_no_unit_takes_that_of_others() -> None:
+    space = space_of([Axis("x"), Axis("y", "space", "nanometer"), Axis("t", "time")])
+    units = {"x": (1e-6, "m"), "y": (1e-6, "m"), "z": (1e-3, "m")}
+    assert space.measured(units).dimensions == {"x": (1e-6, "m"), "y": (1e-9, "m"), "t": (1.0, "")}
+    assert space.measured({}) == space
+
+
 def test_names_and_units_that_neuroglancer_does_not_know_are_told_of() -> None:
     space = space_of([Axis("depth (\u00b5m)"), Axis("1"), Axis("x", "space", "furlong"), Axis("x")])
     assert space.names == ("depth_m", "d1", "x", "x2")

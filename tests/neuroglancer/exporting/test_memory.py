@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import numpy as np
 import pytest
 
 import zvview
+from tests.peaks import peak_of
 from zvview.pyramid import PyramidOptions, build_pyramid
 
 MOST_GROWTH = 1.35  # 1.15 to 1.2; without the bounds 1.5 to 2
@@ -48,21 +46,7 @@ def streamlines(place: Path, size: int) -> Path:
     return place
 
 
-def peak(place: Path, out: Path, form: str) -> int:
-    """The most anonymous memory (not that of files) of a process that exports, in bytes."""
-    most = 0
-    with subprocess.Popen([sys.executable, "-c", EXPORT, place, out, form], stderr=subprocess.PIPE) as process:
-        status = Path(f"/proc/{process.pid}/status")
-        while process.poll() is None:
-            for line in status.read_text().splitlines():
-                if line.startswith("RssAnon:"):
-                    most = max(most, int(line.split()[1]) * 1024)
-            time.sleep(0.002)
-        assert process.stderr is not None and (process.returncode, process.stderr.read()) == (0, b"")
-    return most
-
-
 @pytest.mark.parametrize("make", [points, streamlines])
 def test_three_times_the_store_takes_no_more_memory(tmp_path: Path, make: Any) -> None:
-    peaks = [peak(make(tmp_path / f"{n}.zarrvectors", n), tmp_path / f"{n}.out", "sharded") for n in (8, 24)]
+    peaks = [peak_of(EXPORT, make(tmp_path / f"{n}.zarrvectors", n), tmp_path / f"{n}.out", "sharded") for n in (8, 24)]
     assert peaks[1] <= MOST_GROWTH * peaks[0], f"{peaks} bytes of memory"

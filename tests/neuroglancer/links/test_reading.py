@@ -69,9 +69,10 @@ def test_states_are_read_wherever_they_are(site: str, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def ranged(tmp_path: Path) -> str:
+def ranged(tmp_path: Path) -> Iterator[str]:
     """A host of the folder that gives parts of files."""
-    return str(StaticFileServer(str(tmp_path), bind_address="127.0.0.1").url)
+    with StaticFileServer(str(tmp_path), bind_address="127.0.0.1") as url:
+        yield str(url)
 
 
 def test_a_hosted_zip_is_read_in_parts(ranged: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

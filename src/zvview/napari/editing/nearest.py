@@ -7,6 +7,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from zvview.pyramid.nearest import load_trees
+
 __all__ = ["nearest_rows"]
 
 _FEW: Final = 16  # places that are compared with all vertices in less time than it takes to put these into a tree
@@ -24,6 +26,4 @@ def nearest_rows(vertices: NDArray[Any], places: NDArray[Any]) -> NDArray[np.int
     if len(wanted) <= _FEW:
         found = [((candidates - place) ** 2).sum(axis=1).argmin() for place in wanted]
         return there[np.array(found, np.int64)]
-    from scipy.spatial import cKDTree  # which napari needs, too; late: it takes half a second to import
-
-    return there[cKDTree(candidates).query(wanted)[1]]
+    return there[load_trees()(candidates).query(wanted)[1]]  # of scipy, which napari needs as well

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from zvview.format.metadata import Axis, space_axes
 from zvview.neuroglancer.encoding.units import parse_unit
 
-__all__ = ["ModelFrame", "Space", "model_frame", "space_of"]
+__all__ = ["ModelFrame", "Space", "model_frame", "space_of", "with_units"]
 
 _MODEL_AXES: Final = ("x", "y", "z")
 _NM: Final = 1e9  # nanometres in a metre
@@ -61,6 +61,11 @@ class Space:
         added = np.zeros((*positions.shape[:-1], self.rank - self.ndim), positions.dtype)
         return np.concatenate((positions, added), axis=-1)
 
+    def measured(self, units: Mapping[str, tuple[float, str]]) -> Space:
+        """The same, where dimensions that have no unit have the scale and unit that `units` tells of their name."""
+        told = with_units(self.dimensions, units).values()
+        return replace(self, scales=tuple(scale for scale, _ in told), units=tuple(unit for _, unit in told))
+
     def bounds(self, lo: ArrayLike, hi: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Bounds, (rank,) each, of a box (D,) in the store; added dimensions reach from -1/2 to 1/2."""
         half = np.full(self.rank - self.ndim, 0.5)
@@ -94,6 +99,13 @@ class ModelFrame:
             for i, (column, start) in enumerate(zip(self.columns, self.origin, strict=True)):
                 out[:, i] = positions[:, column] - np.float64(start) if start else positions[:, column]
         return out
+
+
+def with_units(
+    dimensions: Mapping[str, tuple[float, str]], units: Mapping[str, tuple[float, str]]
+) -> dict[str, tuple[float, str]]:
+    """Dimensions, of which those without a unit get the scale and unit that are told of their name."""
+    return {name: own if own[1] else units.get(name, own) for name, own in dimensions.items()}
 
 
 def space_of(axes: Sequence[Axis], *, least_rank: int = 3) -> Space:

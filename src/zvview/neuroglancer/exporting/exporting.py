@@ -7,6 +7,7 @@ what is there is remembered (record), so that the next run (runs) writes what ch
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, Final
 
 from zvview.cancel import CancelToken
@@ -21,6 +22,7 @@ __all__ = ["export"]
 
 _FORMATS: Final = ("directory", "sharded", "zip")
 _TRIES: Final = 3
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]+://")
 
 
 def export(
@@ -60,7 +62,7 @@ def export(
     ExistsError
         There is something at `out` that is no export.
     InvalidInputError
-        `out` lies in the store; a format or a number of workers that cannot be.
+        `out` lies in the store, or is an address; a format, an address or a number of workers that cannot be.
     UnsupportedError
         A kind of store that Neuroglancer cannot be given.
     ConflictError
@@ -75,6 +77,12 @@ def export(
         raise InvalidInputError(f"workers = {workers!r}, expected a number of them")
     if not isinstance(place, str | os.PathLike):
         workers = min(workers, MOST_THREADS)  # what is open cannot be given to another process
+    if _ADDRESS.match(os.fspath(out)):
+        raise InvalidInputError(
+            f"{out} is an address, expected a folder or a zip on this machine: upload the files from there"
+        )
+    if url is not None and not _ADDRESS.match(url):
+        raise InvalidInputError(f"url {url!r}: expected where the files are going to be, such as https://host/path")
     target = Target(os.path.realpath(out), format == "zip")
     run = Run(place, target, format, url, workers, cancel, progress)
     with Contents(place) as contents:

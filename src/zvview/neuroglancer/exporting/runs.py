@@ -21,14 +21,14 @@ from zvview.neuroglancer.exporting.stamps import stamp_units
 from zvview.neuroglancer.exporting.targets import WITHIN, Target
 from zvview.neuroglancer.exporting.workers import MOST_THREADS, Order, perform_all
 from zvview.neuroglancer.exporting.writing import Folder
-from zvview.neuroglancer.links.states import Exhibit, first_state
+from zvview.neuroglancer.links.states import Exhibit, first_state, side_by_side
 from zvview.version import __version__
 
 __all__ = ["Exported", "Format", "Progress", "Run"]
 
 Format = Literal["directory", "sharded", "zip"]
 Progress = Callable[[int, int, str], None]
-_ENCODING: Final = 3
+_ENCODING: Final = 4
 """To be counted up when the same store is to give other bytes than before."""
 
 _FEW: Final = 16 << 20  # bytes, as units count their cost, below which processes take longer to start than to work
@@ -118,7 +118,8 @@ class Run:
 
     def _perform(self, contents: Contents, state: str | None, record: Record) -> Exported:
         sources = dict(contents.sources())
-        first_notes = dict.fromkeys(note for source in sources.values() for note in source.notes)
+        exhibits = self._exhibits(contents)
+        first_notes = dict.fromkeys(note for exhibit in exhibits for note in exhibit.notes)
         plans = self._plan(contents, record)
         told = {
             path: [{"count": plan.count, "sharding": _document(plan.spec), "each": plan.each} for plan in own]
@@ -128,7 +129,7 @@ class Run:
         about = self._about(state)
         units = [unit for own in plans.values() for plan in own for unit in plan.units]
         stamps = stamp_units(contents, units)
-        notes_before = {note for source in sources.values() for note in source.notes}
+        notes_before = {note for exhibit in exhibits for note in exhibit.notes}
         trusted = record.header.get("units", {}) if record.is_whole else {}
         if not notes_before.issuperset(record.header.get("notes", ())):  # what could not be read is looked at again
             trusted = {}
@@ -139,7 +140,7 @@ class Run:
             join(path, INFO): json.dumps(info_with_shards(source, [plan.spec for plan in plans[path]]))
             for path, source in sources.items()
         }
-        documents[STATE] = json.dumps(self._state(contents), indent=1)
+        documents[STATE] = json.dumps(first_state(exhibits), indent=1)
         if not self.target.is_zip:
             documents[PAGE] = make_page(self._name)
         folder = Folder(self.target.folder)
@@ -149,7 +150,7 @@ class Run:
             self._written += is_new
         expected.update(documents)
         removed = self._remove_stale(folder, record, expected, contents)
-        self._notes.update(dict.fromkeys(note for source in sources.values() for note in source.notes))
+        self._notes.update(dict.fromkeys(note for exhibit in exhibits for note in exhibit.notes))
         # what comes up on the way does so in any order
         notes = (*first_notes, *sorted(self._notes.keys() - first_notes.keys()))
         result = replace(self._result(record, notes), written=self._written, removed=removed)
@@ -230,13 +231,13 @@ class Run:
             record.drop(name)
         return len(stale)
 
-    def _state(self, contents: Contents) -> dict[str, Any]:
-        """What the client shows at first."""
+    def _exhibits(self, contents: Contents) -> list[Exhibit]:
+        """The stores as the client shows them at first."""
         exhibits = [
             Exhibit(name or self._name, store, contents.sources_of(name), partial(self._url_of, name))
             for name, store in contents.stores.items()
         ]
-        return first_state(exhibits)
+        return side_by_side(exhibits)
 
     @property
     def _name(self) -> str:

@@ -126,7 +126,10 @@ def read_state(text: str) -> dict[str, Any]:
         raise UnsupportedError(f"{text}: only the client can read a state there; tell its https address")
     else:
         body = _read_file(text)
-    found = parse_link(body)
+    try:
+        found = parse_link(body)
+    except BadFileError as error:
+        raise BadFileError(text, error.reason) from error
     if not isinstance(found, dict):
         raise BadFileError(text, "no state of Neuroglancer")
     return found

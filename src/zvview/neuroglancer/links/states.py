@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +18,7 @@ from zvview.format import names
 from zvview.format.metadata import space_axes
 from zvview.neuroglancer.choices import Choice, choice_layer, choose
 from zvview.neuroglancer.encoding.space import Space, space_of
-from zvview.neuroglancer.layers import Annotations, Look, layer_of
+from zvview.neuroglancer.layers import Annotations, Look, layer_of, measured
 from zvview.neuroglancer.markers import Markers
 from zvview.neuroglancer.segmentation import Models, Skeletons, hidden_sources
 from zvview.neuroglancer.sources.contract import Source
@@ -27,7 +27,7 @@ from zvview.store.store import Store
 from zvview.stream.filtering import Filter
 from zvview.style import Colouring, choose_colouring, with_limits
 
-__all__ = ["Dressed", "Exhibit", "first_state", "layers_of"]
+__all__ = ["Dressed", "Exhibit", "first_state", "layers_of", "side_by_side", "units_of"]
 
 _MARGIN: Final = 1.1  # of what is shown around the bounds
 _WINDOW_PX: Final = 600.0
@@ -45,17 +45,32 @@ class Exhibit:
     sources : mapping of str to Source
     url_of : callable
         Gives the address of the folder of a source by its name, without a slash at its end.
+    units : mapping of str to (float, str)
+        Scale and unit of the dimensions of all that is shown with it, as :func:`side_by_side` finds them.
     """
 
     name: str
     store: Store
     sources: Mapping[str, Source]
     url_of: Callable[[str], str]
+    units: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+
+    @property
+    def space(self) -> Space:
+        """The dimensions in which it is shown."""
+        return space_of(self.store.axes).measured(self.units)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What is left out or not exact, in plain words."""
-        return tuple(dict.fromkeys(note for source in self.sources.values() for note in source.notes))
+        told, own = list[str](), space_of(self.store.axes)
+        taken = [name for name, unit, now in zip(own.names, own.units, self.space.units, strict=True) if unit != now]
+        if taken:
+            told.append(f"{self.name}: {', '.join(taken)} without a unit, taken for that of what is shown with it")
+        is_parametric = any(isinstance(source, FixedAnnotations) for source in self.sources.values())
+        if not is_parametric and not len(self.store.reader(self.store.levels[0]).layout.vertices.chunks):
+            told.append(f"{self.name} is empty: there is nothing to see")
+        return tuple(dict.fromkeys([*told, *(note for source in self.sources.values() for note in source.notes)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,29 @@ class Dressed:
 
     layers: tuple[dict[str, Any], ...]
     notes: tuple[str, ...] = ()
+
+
+def side_by_side(exhibits: Sequence[Exhibit], units: Mapping[str, tuple[float, str]] | None = None) -> list[Exhibit]:
+    """Stores that are shown together: those that tell no unit count in that of the others.
+
+    The client shows nothing of a layer whose dimension has the name, but not the kind of unit, of another one's.
+
+    Parameters
+    ----------
+    exhibits : sequence of Exhibit
+    units : mapping of str to (float, str), optional
+        Scale and unit of dimensions of what else is shown.
+    """
+    units = {**(units or {}), **units_of(exhibit.store for exhibit in exhibits)}
+    return [replace(exhibit, units=units) for exhibit in exhibits]
+
+
+def units_of(stores: Iterable[Store]) -> dict[str, tuple[float, str]]:
+    """Scale and unit of dimensions by name, in the first of the stores that tells a unit."""
+    units: dict[str, tuple[float, str]] = {}
+    for store in stores:
+        units |= {n: told for n, told in space_of(store.axes).dimensions.items() if told[1] and n not in units}
+    return units
 
 
 def layers_of(exhibit: Exhibit, look: Look | None = None) -> Dressed:
@@ -105,6 +143,7 @@ def layers_of(exhibit: Exhibit, look: Look | None = None) -> Dressed:
         if isinstance(source, FixedAnnotations):  # beside what the store is of, and not coloured as that is
             own, chosen = replace(own, by=Colouring("object"), filter=Filter(), markers=Markers()), Choice()
         layer, told = _first_possible(labels[name], exhibit.url_of(name), source, own, models, chosen)
+        layer["source"] = measured(layer["source"], space_of(store.axes), exhibit.units)
         layers.append(layer)
         if own.is_visible and look is not None:
             notes += told
@@ -157,7 +196,7 @@ def first_state(exhibits: Sequence[Exhibit], images: Iterable[Mapping[str, Any]]
     Parameters
     ----------
     exhibits : sequence of Exhibit
-        At least one.
+        At least one; several as :func:`side_by_side` gives them.
     images : iterable of dict
         Layers that lie below them, as :func:`~zvview.neuroglancer.images.image_layer` gives them.
     """
@@ -165,20 +204,20 @@ def first_state(exhibits: Sequence[Exhibit], images: Iterable[Mapping[str, Any]]
     if not layers:
         raise InvalidInputError("nothing to show")
     return {
-        **_pose([exhibit.store for exhibit in exhibits]),
+        **_pose(exhibits),
         "layers": [*map(dict, images), *layers],
         "selectedLayer": {"layer": layers[0]["name"]},
     }
 
 
-def _pose(stores: Sequence[Store]) -> dict[str, Any]:
+def _pose(exhibits: Sequence[Exhibit]) -> dict[str, Any]:
     """All of some stores in view: the dimensions of all, the coordinates of the first that has them."""
     dimensions: dict[str, tuple[float, str]] = {}
     shown: list[str] = []
     least: dict[str, float] = {}
     most: dict[str, float] = {}
-    for store in stores:
-        space = space_of(store.axes)
+    stores = [exhibit.store for exhibit in exhibits]
+    for store, space in zip(stores, (exhibit.space for exhibit in exhibits), strict=True):
         shown = shown or _shown_axes(store, space)
         lo, hi = space.bounds(*store.bounds)
         for name, told, low, high in zip(space.names, space.dimensions.values(), lo.tolist(), hi.tolist(), strict=True):

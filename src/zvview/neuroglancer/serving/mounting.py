@@ -160,8 +160,15 @@ def _start_client(address: str, port: int) -> Any:
     try:
         server.start()
     except OSError as error:
-        what = f"port {port}" if address == LOOPBACK else f"address {address} with port {port or 'any'}"
-        raise InvalidInputError(f"{what} cannot be had: {error.strerror or error}") from error
+        why = error.strerror or str(error)
+        if address == LOOPBACK:
+            told = f"port {port} cannot be had: {why}; give another one, or 0 for any that is free"
+        else:
+            told = (
+                f"nothing can be served at {address}{f', port {port}' if port else ''}: {why}; expected the name or "
+                "the IPv4 address of this machine by which others reach it, and a port that is free"
+            )
+        raise InvalidInputError(told) from error
     finally:
         if is_set:
             server.set_server_bind_address(LOOPBACK, 0)

@@ -64,6 +64,8 @@ class LineSource:
     collect : callable
     has_objects : bool
         Whether objects are lines, so that their ids are those of annotations.
+    notes : tuple of str
+        What else is to be told.
 
     Raises
     ------
@@ -81,11 +83,12 @@ class LineSource:
         collect: Collect,
         *,
         has_objects: bool = True,
+        notes: tuple[str, ...] = (),
     ) -> None:
         if max(len(level.chunks) for level in chunks.levels) > MOST_CHUNKS:
             raise UnsupportedError(f"{chunks.store.place} has more than {MOST_CHUNKS} chunks")
         self._chunks, self.frame, self.properties, self._tiers = chunks, frame, columns, tiers
-        self._collect, self._has_objects = collect, has_objects
+        self._collect, self._has_objects, self._notes = collect, has_objects, notes
         self._held: LRUCache[tuple[int, int], Pieces] = LRUCache(_BUDGET_BYTES, lambda pieces: pieces.nbytes)
         self._lock = threading.Lock()
         self._related = relate(chunks)
@@ -103,12 +106,12 @@ class LineSource:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is left out or not exact."""
-        own = []
+        own = list(self._notes)
         coarse = [tier.level for tier in self.tiers if tier.level]
         if coarse:
             bins = self._chunks.levels[max(coarse)].bin_shape.tolist()
             own.append(f"lines that are shown first are simplified, within half a bin of {bins} at most")
-        elif len(self.tiers) > 1:
+        elif len(self.tiers) > 1 and not own:
             own.append("no coarse levels serve: the first view reads all of the store (zvview pyramid makes levels)")
         return (*self.frame.notes, *self.properties.notes, *own, *self._chunks.notes)
 
