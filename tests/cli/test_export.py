@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import zvview
 from zvview.cli.app import app
 from zvview.testing import make_store
 
@@ -49,3 +51,38 @@ def test_errors_are_one_plain_line(place: Path, tmp_path: Path) -> None:
     assert run(tmp_path / "nothing", tmp_path / "out").exit_code == 2
     assert run(place, tmp_path / "out", "--format", "tar").exit_code == 2
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("out", ["s3://bucket/out", "https://example.org/out"])
+def test_an_address_is_no_place_to_write_to(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    found = run(place, out)
+    assert found.exit_code == 2 and "is an address, expected a folder or a zip on this machine" in found.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_where_it_is_going_to_be_is_an_address(place: Path, tmp_path: Path) -> None:
+    found = run(place, tmp_path / "out", "--url", "example")
+    assert found.exit_code == 2 and "such as https://host/path" in found.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_broken_off_says_how_to_go_on(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("zvview.neuroglancer.exporting.exporting.export", interrupt)
+        found = run(place, tmp_path / "out")
+    assert found.exit_code == 130 and "the same command goes on" in found.stderr and found.stdout == ""
+    assert run(place, tmp_path / "out").exit_code == 0
+
+
+def test_an_empty_store_is_told(tmp_path: Path) -> None:
+    with zvview.create(tmp_path / "a", kind="point_cloud", axes="xyz", chunk_shape=(9,) * 3) as store:
+        store.write(zvview.Points(np.empty((0, 3), np.float32)))
+    found = run(tmp_path / "a", tmp_path / "out")
+    assert found.exit_code == 0 and "is empty: there is nothing to see" in found.stdout

@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 import zvview
+import zvview.testing
 from zvview.cli.app import app
 from zvview.neuroglancer.links import reading
 from zvview.neuroglancer.links.urls import make_link, parse_link
@@ -141,3 +142,30 @@ def test_a_store_is_served_by_a_local_link(tmp_path: Path) -> None:
     mixed = run(str(place), make_link(state_of("https://h.org/x")))
     assert mixed.exit_code == 2
     assert "one link" in mixed.stderr
+
+
+def test_an_export_that_tells_where_it_is_is_not_moved(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps(state_of("https://a.org/e/points/|neuroglancer-precomputed:")))
+    found = run(str(state), "--url", "https://b.org/e")
+    assert found.exit_code == 2 and found.stdout == ""
+    assert "--url means nothing" in found.stderr and "zvview export" in found.stderr
+
+
+def test_what_is_for_exports_is_not_taken_with_stores(tmp_path: Path, export: str) -> None:
+    place = str(tmp_path / "points")
+    zvview.testing.make_store(place, "point_cloud", size=30).close()
+    for option in ("--url", "--prefix"):
+        found = run(place, option, "https://h.org/e")
+        assert found.exit_code == 2 and "only this machine reads stores" in found.stderr
+    found = run(export, place)
+    assert found.exit_code == 2 and f"export {place} first" in " ".join(found.stderr.split())
+    found = run(export, "--url", "https://h.org/e", "--prefix", "foo")
+    assert found.exit_code == 2 and "'foo' is no address of a site" in found.stderr
+
+
+def test_files_that_are_no_states_are_told_by_name(tmp_path: Path) -> None:
+    for text in ("[1, 2]", "5"):
+        (tmp_path / "odd.json").write_text(text)
+        found = run(str(tmp_path / "odd.json"))
+        assert found.exit_code == 2 and "odd.json: no state of Neuroglancer" in "".join(found.stderr.split("\n"))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,7 @@ from typer.testing import CliRunner
 import zvview
 from zvview.cli.app import app
 from zvview.neuroglancer.links.urls import parse_link
+from zvview.neuroglancer.viewing import view
 
 
 @pytest.fixture
@@ -111,5 +115,46 @@ def test_a_port_that_is_taken_is_told(places: list[str]) -> None:
         command = [sys.executable, "-m", "zvview", "serve", "--no-browser", *places, "--port", port]
         found = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert found.returncode == 2
-    assert port in found.stderr
+    assert f"port {port} cannot be had" in found.stderr and "0 for any that is free" in found.stderr
     assert "Traceback" not in found.stderr
+    command = [sys.executable, "-m", "zvview", "serve", "--no-browser", *places, "--address", "192.0.2.7"]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert found.returncode == 2
+    assert "nothing can be served at 192.0.2.7: " in found.stderr and "by which others reach it" in found.stderr
+
+
+def test_one_of_several_that_is_damaged_is_told_and_the_others_are_shown(places: list[str]) -> None:
+    (Path(places[0]) / "0" / "zarr.json").write_text("{")
+    with view(*places) as shown:
+        assert any(places[0] in note and "damaged" in note for note in shown.notes)
+        assert [layer["name"] for layer in shown.state()["layers"]] == ["second"]
+    with pytest.raises(zvview.DamagedError):
+        view(places[0])
+    (Path(places[0]) / "zarr.json").write_text("{")
+    with pytest.raises(zvview.DamagedError, match=f"of {re.escape(places[0])}"):
+        view(*places)
+
+
+def test_stores_of_one_name_are_told_apart(places: list[str]) -> None:
+    other = Path(places[0]).parent / "other" / "first.zarrvectors"
+    shutil.copytree(places[0], other)
+    with view(places[0], other) as shown:
+        assert f"{other} is called first_2 here" in shown.notes
+        assert [layer["name"] for layer in shown.state()["layers"]] == ["first", "first_2"]
+
+
+def test_what_turns_out_to_be_damaged_is_told_when_it_is_asked_for(places: list[str]) -> None:
+    vertices = next(path for path in (Path(places[0]) / "0" / "vertices" / "c").rglob("*") if path.is_file())
+    vertices.write_bytes(vertices.read_bytes()[:20])
+    with served(places[0], "--allow-origin", "https://example.org") as (process, (_, link)):
+        source = json.dumps(parse_link(link))
+        folder = source[source.index("http") :].partition("|")[0]
+        with urllib.request.urlopen(f"{folder}info", timeout=20) as reply:
+            (level, *_) = json.load(reply)["spatial"]
+        for cell in np.ndindex(*level["grid_shape"]):
+            with suppress(urllib.error.HTTPError):
+                urllib.request.urlopen(f"{folder}{level['key']}/{'_'.join(map(str, cell))}", timeout=20).close()
+        assert process.stderr is not None
+        assert any("note: damaged" in line for line in process.stderr)  # waits for it
+        process.send_signal(signal.SIGINT)
+        process.wait(20)

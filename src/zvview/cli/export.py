@@ -10,7 +10,15 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from zvview.cli.output import bytes_text, count_text, make_console, plain_errors, print_json, progress_bar
+from zvview.cli.output import (
+    INTERRUPTED,
+    bytes_text,
+    count_text,
+    make_console,
+    plain_errors,
+    print_json,
+    progress_bar,
+)
 
 __all__ = ["export"]
 
@@ -40,15 +48,20 @@ def export(
     """Write a store for Neuroglancer; a second run writes what changed since, one that was broken off goes on."""
     from zvview.neuroglancer.exporting.exporting import export as write
 
-    with plain_errors(), progress_bar(make_console(stderr=True)) as progress:
-        done = write(
-            place,
-            out,
-            format=format.value,
-            url=url,
-            workers=os.cpu_count() or 1 if workers is None else workers,
-            progress=progress,
-        )
+    told = make_console(stderr=True)
+    try:
+        with plain_errors(), progress_bar(told) as progress:
+            done = write(
+                place,
+                out,
+                format=format.value,
+                url=url,
+                workers=os.cpu_count() or 1 if workers is None else workers,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        told.print(f"broken off: the same command goes on where {escape(out)} is now", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
     if json:
         print_json(asdict(done))
         return

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from zvview.cli.inputs import parse_numbers
 from zvview.cli.output import FAILURE, make_console, plain_errors
-from zvview.cli.serve import check_neuroglancer
+from zvview.cli.serve import check_neuroglancer, tell_note
 from zvview.errors import InvalidInputError, UnreachableError
 
 if TYPE_CHECKING:
@@ -22,15 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["link"]
 
+_HOSTED = "https://neuroglancer-demo.appspot.com"
+_RELATIVE = ("./", ".|")  # how sources begin that are told from where their export is
+
 
 def link(
     places: Annotated[
         list[str],
         typer.Argument(help="Exports or their addresses, links or state files; or stores.", metavar="PLACE..."),
     ],
-    prefix: Annotated[
-        str, typer.Option(help="Address of the client that opens the shareable link.")
-    ] = "https://neuroglancer-demo.appspot.com",
+    prefix: Annotated[str, typer.Option(help="Address of the client that opens the shareable link.")] = _HOSTED,
     url: Annotated[str | None, typer.Option(help="Where an export on this machine is on the web.")] = None,
     state_json: Annotated[
         Path | None, typer.Option(help="File to write the state to; hosted, it makes a short link.", metavar="OUT")
@@ -52,19 +51,32 @@ def link(
     with plain_errors():
         position = None if at is None else parse_numbers(at, "--at")
         if _are_stores(places):
+            if url is not None or prefix != _HOSTED:
+                raise InvalidInputError(
+                    f"{', '.join(places)}: only this machine reads stores, so that --url and --prefix mean nothing; "
+                    "'zvview export' makes files that can be hosted, and linked so"
+                )
             _serve(places, position, state_json, image or ())
             return
+        origin_of(prefix)
         if url is not None:
             origin_of(url)
-        states = []
+        states, is_moved = [], False
         for place in map(_without_page, places):
             is_address = place.startswith(("http://", "https://")) and "#!" not in place
             base = url or (place.removesuffix("/state.json") if is_address else None)
-            states.append(read_state(place) if base is None else hosted_at(read_state(place), base))
+            state = read_state(place)
+            is_moved |= any(source.startswith(_RELATIVE) for _, source in source_urls(state))
+            states.append(state if base is None else hosted_at(state, base))
+        if url is not None and not is_moved:
+            raise InvalidInputError(
+                f"{', '.join(places)}: all sources are told with their addresses already, so that --url means nothing; "
+                "for an export 'zvview export' with --url, run again, writes its state.json anew"
+            )
         state = _at(_with_images(_joined(states), image or ()), position)
         _write(state, state_json)
         if not _tell_link(state, prefix):
-            if any(source.startswith(("./", ".|")) for _, source in source_urls(state)):
+            if any(source.startswith(_RELATIVE) for _, source in source_urls(state)):
                 make_console(stderr=True).print("Tell with --url where the export is on the web.")
             raise typer.Exit(FAILURE)
 
@@ -75,7 +87,11 @@ def _are_stores(places: Sequence[str]) -> bool:
 
     found = [not is_link(place) and not _is_hosted_export(place) for place in places]
     if any(found) != all(found):
-        raise InvalidInputError("stores, which this machine serves, and links cannot be told by one link")
+        stores = ", ".join(place for place, is_store in zip(places, found, strict=True) if is_store)
+        raise InvalidInputError(
+            "one link holds no stores, which only this machine reads, beside exports and links: "
+            f"export {stores} first, with 'zvview export'"
+        )
     return all(found)
 
 
@@ -126,7 +142,7 @@ def _write(state: Mapping[str, Any], out: Path | None) -> None:
     try:
         out.write_text(json.dumps(state, indent=1), encoding="utf-8")
     except OSError as error:
-        raise UnreachableError(f"{out}: {error.strerror}") from error
+        raise UnreachableError(f"cannot write {out}: {error.strerror}") from error
 
 
 def _tell_link(state: Mapping[str, Any], prefix: str) -> bool:
@@ -134,21 +150,17 @@ def _tell_link(state: Mapping[str, Any], prefix: str) -> bool:
     from zvview.neuroglancer.links.shareable import doubts_about, reasons_not_public
     from zvview.neuroglancer.links.urls import make_link, size_warning
 
-    told = make_console(stderr=True)
     reasons = reasons_not_public(state)
-    _warn(told, [f"not shareable: {reason}" for reason in reasons])
+    for reason in reasons:
+        tell_note(f"not shareable: {reason}")
     if reasons:
         return False
     found = make_link(state, prefix=prefix)
     warning = size_warning(found)
-    _warn(told, [*doubts_about(state), *([warning] if warning else [])])
+    for text in (*doubts_about(state), *([warning] if warning else [])):
+        tell_note(text)
     typer.echo(found)
     return True
-
-
-def _warn(told: Console, texts: Sequence[str]) -> None:
-    for text in texts:
-        told.print(f"[yellow]note:[/] {escape(text)}", soft_wrap=True)
 
 
 def _serve(
@@ -163,10 +175,12 @@ def _serve(
         state = _at(shown.state(), position)
         shown.viewer.set_state(state)
         _write(state, state_json)
-        told = make_console(stderr=True)
-        _warn(told, [*shown.notes, *(f"not shareable: {reason}" for reason in reasons_not_public(state))])
-        told.print("'zvview export' makes files that can be hosted and shared. Ctrl+C ends this local link.")
+        for text in (*shown.notes, *(f"not shareable: {reason}" for reason in reasons_not_public(state))):
+            tell_note(text)
+        make_console(stderr=True).print(
+            "'zvview export' makes files that can be hosted and shared. Ctrl+C ends this local link."
+        )
         typer.echo(shown.url)
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl+C does
-    serve(*places, images=images, on_ready=tell)
+    serve(*places, images=images, on_ready=tell, on_note=tell_note)

@@ -14,10 +14,22 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from zvview.errors import ZvviewError
 
-__all__ = ["FAILURE", "bytes_text", "count_text", "make_console", "plain_errors", "print_json", "progress_bar"]
+__all__ = [
+    "FAILURE",
+    "INTERRUPTED",
+    "bytes_text",
+    "count_text",
+    "make_console",
+    "plain_errors",
+    "print_json",
+    "progress_bar",
+]
 
 FAILURE = 2
 """Exit code where a command could not do what it was asked."""
+
+INTERRUPTED = 130
+"""Exit code where the user broke a command off, as shells have it."""
 
 _PIPED_WIDTH = 160
 

@@ -16,7 +16,7 @@ from zvview.errors import UnsupportedError
 if TYPE_CHECKING:
     from zvview.neuroglancer.viewing import View
 
-__all__ = ["check_neuroglancer", "serve_places"]
+__all__ = ["check_neuroglancer", "serve_places", "tell_note"]
 
 
 def serve_places(
@@ -60,6 +60,7 @@ def serve_places(
             address=LOOPBACK if address is None else address,
             allow_origin=allow_origin,
             on_ready=tell,
+            on_note=tell_note,
         )
 
 
@@ -75,11 +76,16 @@ def check_neuroglancer() -> None:
             raise UnsupportedError(f'{name} is not installed: pip install "zvview[neuroglancer]"')
 
 
+def tell_note(text: str) -> None:
+    """Say beside standard output what is left out or not exact."""
+    make_console(stderr=True).print(f"[yellow]note:[/] {escape(text)}", soft_wrap=True)
+
+
 def _tell(shown: View, allow_origin: str | None, *, is_open: bool) -> None:
     """Addresses on standard output, last; all else beside it."""
     told = make_console(stderr=True)
     for note in shown.notes:
-        told.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
+        tell_note(note)
     if is_open:
         told.print("Whoever has the address below reads these stores; nothing is encrypted on the way.")
     if allow_origin is not None:
