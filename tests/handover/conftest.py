@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from tests.napari.conftest import (  # noqa: F401
     window,
 )
 from tests.neuroglancer.browser.conftest import page  # noqa: F401
+from zvview.handover.twins import Twin, twin_of
 
 HERE = Path(__file__).parent
 _OTHERS = ("napari", "vispy", "pydantic", "npe2", "app_model", "superqt", "qtpy", "pint", "psygnal")
@@ -28,3 +31,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             for module in _OTHERS:
                 item.add_marker(pytest.mark.filterwarnings(f"ignore:::{module}"))
+
+
+@pytest.fixture
+def twin(window: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:  # noqa: F811
+    """The client of the window, which no browser opens by itself."""
+    monkeypatch.setattr("webbrowser.open", lambda url: True)
+    found = twin_of(window.viewer)
+    yield found
+    found.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.handover.opening import opened
 from tests.neuroglancer.browser.pages import Page, Picture
 from zvview.geometry.batches import Batch
 from zvview.handover.looks import find_look
-from zvview.handover.twins import Twin, twin_of
+from zvview.handover.twins import Twin
 from zvview.napari.camera import read_placement, read_viewer
 from zvview.stream import Filter
 from zvview.stream.filtering import apply_filter, wanted_objects
@@ -36,14 +37,6 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {kind: folder / f"{kind}.zarrvectors" for kind in KINDS}
 
 
-@pytest.fixture
-def twin(window: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
-    monkeypatch.setattr("webbrowser.open", lambda url: True)
-    found = twin_of(window.viewer)
-    yield found
-    found.close()
-
-
 def drop(window: Any, place: Path) -> Any:
     window.drop(place)
     window.viewer.dims.ndisplay = 3
@@ -51,14 +44,6 @@ def drop(window: Any, place: Path) -> Any:
     window.viewer.reset_view()
     window.settle()
     return window.viewer.layers[0]
-
-
-def opened(window: Any, twin: Twin) -> Any:
-    before = None if twin.view is None else twin.view.state()
-    twin.open()
-    window.wait(lambda: twin.view is not None and twin.view.state() != before, 30)
-    assert twin.view is not None
-    return twin.view
 
 
 def whole(layer: Any) -> Batch:

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from selenium.webdriver import ActionChains, Keys
 
+from tests.handover.opening import opened
 from tests.neuroglancer.browser.pages import Page
 from zvview.handover import commands
 from zvview.handover.drawings import add_drawing
-from zvview.handover.twins import Twin, twin_of
+from zvview.handover.twins import Twin
 from zvview.napari.camera import read_viewer
 from zvview.neuroglancer.links.drawn import Drawn
 from zvview.stream import Filter
 from zvview.style import colour_vertices
-
-
-@pytest.fixture
-def twin(window: Any, layer: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
-    monkeypatch.setattr("webbrowser.open", lambda url: True)
-    found = twin_of(window.viewer)
-    yield found
-    found.close()
-
-
-def opened(window: Any, twin: Twin) -> Any:
-    before = None if twin.view is None else twin.view.state()
-    twin.open()
-    window.wait(lambda: twin.view is not None and twin.view.state() != before, 30)
-    assert twin.view is not None
-    return twin.view
 
 
 def test_the_view_goes_over_and_comes_back(window: Any, layer: Any, twin: Twin, page: Page) -> None:
@@ -145,7 +129,26 @@ def test_commands_tell_where_there_is_nothing_to_open(window: Any, monkeypatch: 
     monkeypatch.setattr("napari.current_viewer", lambda: window.viewer)
     commands.open_in_neuroglancer()
     commands.take_view_back()
-    assert ["no layer" in told[0], "not opened" in told[1]] == [True, True]
+    assert "no layer" in told[0] and "can be saved as one" in told[0]
+    assert "not opened" in told[1] and "Layers ▸ Visualize" in told[1]
+
+
+def test_layers_that_are_of_no_store_are_told(window: Any, layer: Any, twin: Twin) -> None:
+    window.viewer.add_points(np.zeros((3, 3)), name="mine")
+    window.viewer.add_labels(np.zeros((4, 4, 4), int), name="regions")
+    opened(window, twin)
+    (mine,) = [note for note in twin.notes if note.startswith("mine: only layers of Zarr Vectors stores")]
+    (regions,) = [note for note in twin.notes if note.startswith("regions: only layers of Zarr Vectors stores")]
+    assert "save it as .zarrvectors" in mine and "save" not in regions
+
+
+def test_without_the_client_it_is_told_how_to_get_it(window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(commands, "show_error", told.append)
+    monkeypatch.setattr("napari.current_viewer", lambda: window.viewer)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    commands.open_in_neuroglancer()
+    assert told == ['Neuroglancer is not installed: pip install "zvview[neuroglancer]"']
 
 
 def test_what_is_drawn_comes_as_layers(window: Any, layer: Any, twin: Twin, page: Page) -> None:

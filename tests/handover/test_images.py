@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import zarr
 
 import zvview
+from tests.handover.opening import opened
 from tests.neuroglancer.browser.pages import Page
-from zvview.handover.twins import Twin, twin_of
-
-
-@pytest.fixture
-def twin(window: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
-    monkeypatch.setattr("webbrowser.open", lambda url: True)
-    found = twin_of(window.viewer)
-    yield found
-    found.close()
-
-
-def opened(window: Any, twin: Twin) -> Any:
-    before = None if twin.view is None else twin.view.state()
-    twin.open()
-    window.wait(lambda: twin.view is not None and twin.view.state() != before, 30)
-    assert twin.view is not None
-    return twin.view
+from zvview.handover.twins import Twin
 
 
 def test_an_array_lies_where_the_window_has_it_in_its_colours(

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 import zvview
+from tests.handover.opening import opened
 from tests.neuroglancer.browser.pages import Page
 from tests.neuroglancer.browser.test_meshes import check, made
 from zvview.handover import twins
-from zvview.handover.twins import twin_of
+from zvview.handover.twins import Twin
 
 
-def test_surfaces_go_over(window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: Page) -> None:
-    monkeypatch.setattr("webbrowser.open", lambda url: True)
+def test_surfaces_go_over(window: Any, twin: Twin, tmp_path: Path, page: Page) -> None:
     place = made(levels=True, form="ellipsoids")(tmp_path)
     window.drop(place)
     window.viewer.dims.ndisplay = 3
@@ -24,33 +24,23 @@ def test_surfaces_go_over(window: Any, tmp_path: Path, monkeypatch: pytest.Monke
     window.viewer.scene.camera.zoom *= 0.7  # all of it in the page, which is smaller
     window.viewer.layers[0].opacity = 1.0
     window.settle()
-    twin = twin_of(window.viewer)
-    try:
-        twin.open()
-        window.wait(lambda: twin.view is not None and "layers" in twin.view.state(), 30)
-        assert twin.view is not None
-        page.show(twin.view.viewer)
-        with zvview.open(place) as store:
-            assert isinstance(store, zvview.Store)
-            check(page.look(twin.view.viewer, "handover_meshes"), store)
-    finally:
-        twin.close()
+    view = opened(window, twin)
+    page.show(view.viewer)
+    with zvview.open(place) as store:
+        assert isinstance(store, zvview.Store)
+        check(page.look(view.viewer, "handover_meshes"), store)
 
 
-def test_what_differs_in_a_plane_is_told_at_once(window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webbrowser.open", lambda url: True)
+def test_what_differs_in_a_plane_is_told_at_once(
+    window: Any, twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[str] = []
     monkeypatch.setattr(twins, "show_warning", told.append)
     monkeypatch.setattr(twins, "show_info", told.append)
     window.drop(made()(tmp_path))
     window.viewer.dims.ndisplay = 2
     window.settle()
-    twin = twins.twin_of(window.viewer)
-    try:
-        twin.open()
-        window.wait(lambda: twin.view is not None and len(told) == 2, 30)
-        assert twin.view is not None
-        assert "cross sections show no meshes" in told[0]
-        assert "axes 'x', 'y', 'z': no unit" in told[1] and told[1].splitlines() == list(twin.view.notes)
-    finally:
-        twin.close()
+    view = opened(window, twin)
+    window.wait(lambda: len(told) == 2)
+    assert "cross sections show no meshes" in told[0]
+    assert "axes 'x', 'y', 'z': no unit" in told[1] and told[1].splitlines() == list(view.notes)

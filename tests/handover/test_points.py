@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ import numpy as np
 import pytest
 
 import zvview
+from tests.handover.opening import opened
 from tests.neuroglancer.browser.pages import Page, Picture
 from zvview.handover.looks import find_look, find_spacing
-from zvview.handover.twins import Twin, twin_of
+from zvview.handover.twins import Twin
 from zvview.napari.camera import read_placement, read_viewer
 from zvview.napari.private.point_columns import PointColumns
 from zvview.stream import Status
@@ -38,22 +38,11 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "few.zarrvectors"
 
 
-@pytest.fixture
-def twin(window: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
-    monkeypatch.setattr("webbrowser.open", lambda url: True)
-    found = twin_of(window.viewer)
-    yield found
-    found.close()
-
-
 def seen(window: Any, twin: Twin, page: Page, name: str) -> Picture:
     window.settle()
-    before = None if twin.view is None else twin.view.state()
-    twin.open()
-    window.wait(lambda: twin.view is not None and twin.view.state() != before, 30)
-    assert twin.view is not None
-    page.show(twin.view.viewer)
-    return page.look(twin.view.viewer, name)
+    view = opened(window, twin)
+    page.show(view.viewer)
+    return page.look(view.viewer, name)
 
 
 def shown_from_above(window: Any, place: Path) -> Any:
@@ -97,10 +86,7 @@ def test_detail_goes_over(window: Any, twin: Twin, place: Path) -> None:
     shown_from_above(window, place)
     window.viewer.dims.ndisplay = 3
     window.settle()
-    twin.open()
-    window.wait(lambda: twin.view is not None, 30)
-    assert twin.view is not None
-    assert twin.view.state()["layers"][0]["projectionAnnotationSpacing"] == 1
+    assert opened(window, twin).state()["layers"][0]["projectionAnnotationSpacing"] == 1
 
 
 def test_opacity_goes_over(window: Any, twin: Twin, page: Page, place: Path) -> None:

@@ -44,6 +44,8 @@ def find_look(layer: Layer, state: ViewerState, placement: LayerPlacement) -> tu
         notes.append(f"{layer.name}: Neuroglancer shows points as discs, not as {own.symbol}")
     if not state.is_3d and stream.store.kind == names.MESH:
         notes.append(f"{layer.name}: Neuroglancer's cross sections show no meshes: look at them in its 3-D view")
+    if stream.tail and layer.ndim > len(state.displayed):
+        notes.append(f"{layer.name}: Neuroglancer shows lines at the time of the slider, without a tail of their past")
     filter: Filter = stream.filter
     if own.shown_by is not None:
         lo, hi = filter.ranges.get(own.shown_by, (-np.inf, np.inf))

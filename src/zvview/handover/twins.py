@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from weakref import ref
 
 import numpy as np
-from napari.layers import Layer
+from napari.layers import Image as ImageLayer
+from napari.layers import Layer, Points, Shapes, Surface, Tracks, Vectors
 from napari.utils.notifications import show_error, show_info, show_warning
 from numpy.typing import NDArray
 
 from zvview.cancel import CancelToken
 from zvview.errors import InvalidInputError, ZvviewError
+from zvview.handover.depths import Depth, depths_on_canvas
 from zvview.handover.drawings import add_drawing
 from zvview.handover.images import find_images
 from zvview.handover.looks import find_look
@@ -29,11 +31,21 @@ from zvview.neuroglancer.encoding.space import space_of
 from zvview.neuroglancer.images import Image
 from zvview.neuroglancer.layers import Look
 from zvview.neuroglancer.links.poses import Pose
+from zvview.neuroglancer.links.states import units_of
 from zvview.neuroglancer.viewing import View
 from zvview.store.store import Store
 from zvview.stream import Filter
 
 __all__ = ["Twin", "apply_camera", "streaming_layers", "twin_of"]
+
+_CAN_BE_SAVED: Final = (Points, Shapes, Surface, Tracks, Vectors)
+_NO_STORE: Final = (
+    "no layer shows a Zarr Vectors store: drop one on the window; points, shapes, surfaces, tracks and vectors can be "
+    "saved as one (.zarrvectors)"
+)
+_NOT_OPENED: Final = (
+    "this window was not opened in Neuroglancer yet: Layers ▸ Visualize ▸ Zarr Vectors: open in Neuroglancer does it"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +79,7 @@ class Twin:
         self._background = Background("zvview-neuroglancer")
         self._stores: tuple[Store, ...] = ()
         self._is_browser_wanted = True
-        self._canvas_size: tuple[float, float] | None = None
+        self._depth: Depth | None = None
         self.view: View | None = None
         self.notes: tuple[str, ...] = ()
 
@@ -98,14 +110,15 @@ class Twin:
         """
         viewer = self._viewer()
         if self.view is None or viewer is None:
-            raise InvalidInputError("this window was not opened in Neuroglancer yet")
+            raise InvalidInputError(_NOT_OPENED)
         layer = _leading(viewer)
         state, placement = read_viewer(viewer), read_placement(layer, viewer)
-        if self._canvas_size is not None:  # sliders come and go: what was not changed is to be as large as before
-            state = replace(state, canvas_size=self._canvas_size)
+        if self._depth is not None:  # sliders come and go: what was not changed is to be as large as before
+            state = replace(state, canvas_size=self._depth.state.canvas_size)
         pose = Pose.of_state(self.view.state())
-        frame, space = layer.stream.frame, space_of(layer.stream.store.axes)
-        apply_camera(viewer, find_camera(pose, state, placement, frame, space))
+        frame, space = layer.stream.frame, space_of(layer.stream.store.axes).measured(pose.dimensions)
+        wish = find_camera(pose, state, placement, frame, space)
+        apply_camera(viewer, wish if self._depth is None else self._depth.undone(wish))
 
     def take_drawn(self) -> list[Layer]:
         """What was drawn in the client, as layers of the window; where nothing was, a layer there to draw in.
@@ -119,7 +132,7 @@ class Twin:
         """
         viewer = self._viewer()
         if self.view is None or viewer is None:
-            raise InvalidInputError("this window was not opened in Neuroglancer yet")
+            raise InvalidInputError(_NOT_OPENED)
         layer = _leading(viewer)
         drawn = self.view.drawn(layer.stream.store)
         if drawn.notes:
@@ -141,16 +154,23 @@ class Twin:
         viewer = self._viewer()
         layer = _leading(viewer)
         state, placement = read_viewer(viewer), read_placement(layer, viewer)
-        self._canvas_size = state.canvas_size
-        space = space_of(layer.stream.store.axes)
-        pose = find_pose(state, placement, layer.stream.frame, space, _reach_of(layer, state, placement))
-        looks, notes = {}, list[str]()
+        stores = tuple({id(f.stream.store): f.stream.store for f in streaming_layers(viewer)}.values())
+        space = space_of(layer.stream.store.axes).measured(units_of(stores))
+        images, of_images = find_images(viewer, placement, layer.stream.frame, space)
+        # images are seen where the middle is
+        depth = self._depth = Depth(state) if images else _depth_of(viewer, state)
+        reach = _reach_of(layer, state, placement)
+        pose = find_pose(depth.client, placement, layer.stream.frame, space, reach).to_state()
+        looks, notes = {}, [*of_images, *_left_out(viewer)]
+        if depth.is_far:
+            notes.append(
+                "Neuroglancer turns this picture about a place far in front of its middle, so as not to cut off what "
+                "is there: right click in it what it is to be turned about"
+            )
         for found in streaming_layers(viewer):
             looks[id(found.stream.store)], told = find_look(found, state, read_placement(found, viewer))
             notes += told
-        stores = tuple({id(f.stream.store): f.stream.store for f in streaming_layers(viewer)}.values())
-        images, told = find_images(viewer, placement, layer.stream.frame, space)
-        return _Wish(stores, looks, pose.to_state(), images), [*notes, *told]
+        return _Wish(stores, looks, {**pose, "projectionDepth": -depth.half_heights}, images), notes
 
     def _opened(self, answer: tuple[View, tuple[Store, ...]] | ZvviewError) -> None:
         if isinstance(answer, ZvviewError):
@@ -200,6 +220,17 @@ def apply_camera(viewer: Any, wish: CameraWish) -> None:
         camera.zoom = wish.zoom
 
 
+def _left_out(viewer: Any) -> list[str]:
+    """Which layers are neither of stores nor images, in plain words."""
+    found = [layer for layer in viewer.layers if getattr(layer, "stream", None) is None]
+    return [
+        f"{layer.name}: only layers of Zarr Vectors stores, and images from Zarr, go over"
+        + ("; save it as .zarrvectors, and open that" if isinstance(layer, _CAN_BE_SAVED) else "")
+        for layer in found
+        if not isinstance(layer, ImageLayer)
+    ]
+
+
 def _show(kept: View | None, wish: _Wish, cancel: CancelToken) -> tuple[View, tuple[Store, ...]]:
     """Open the client, or use the one that is open; on a thread of its own."""
     view = kept or View(wish.stores)
@@ -223,12 +254,24 @@ def _reach_of(layer: Any, state: ViewerState, placement: LayerPlacement) -> NDAr
     return half
 
 
+def _depth_of(viewer: Any, state: ViewerState) -> Depth:
+    """How deep the client is to look so that it shows what the window shows."""
+    if not state.is_3d:
+        return Depth(state)
+    layers = [layer for layer in streaming_layers(viewer) if layer.visible and layer.stream.update is not None]
+    positions = [layer.stream.update.batch.positions for layer in layers]
+    pairs = zip(layers, positions, strict=True)
+    return Depth.of(
+        state, [depths_on_canvas(at, state, read_placement(own, viewer), own.stream.frame) for own, at in pairs]
+    )
+
+
 def _leading(viewer: Any) -> Any:
     """The layer in whose coordinates views are told: the active one, or the first that shows a store."""
     layers: Sequence[Layer] = [] if viewer is None else streaming_layers(viewer)
     active = None if viewer is None else viewer.layers.selection.active
     if not layers:
-        raise InvalidInputError("no layer shows a Zarr Vectors store")
+        raise InvalidInputError(_NO_STORE)
     return active if active in layers else layers[0]
 
 
