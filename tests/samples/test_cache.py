@@ -122,6 +122,25 @@ def test_two_at_once_both_get_a_whole_one(sample: Sample) -> None:
     assert zvview.check(places[0]).ok
 
 
+def test_one_that_comes_in_between_serves_and_a_damaged_one_does_not(
+    sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, rename, came = sample_place(sample), Path.rename, ["sound", "damaged"]
+
+    def rename_too_late(self: Path, target: Path) -> Path:
+        if target == place and came:  # another process is quicker by a moment
+            make_store(str(place), "point_cloud", size=200, seed=4).close()
+            if came.pop() == "damaged":
+                (place / "0" / "zarr.json").write_text("{")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename_too_late)
+    assert prepare_sample(sample) == place and not came
+    with zvview.open(place) as store:
+        assert store.count_vertices(0).sum() == 200, "the sound one that came is kept"
+    assert zvview.check(place).ok and list(place.parent.iterdir()) == [place]
+
+
 def test_what_killed_ones_left_is_removed_after_a_while(sample: Sample, cache: Path) -> None:
     old, new = cache / "v1" / ".dots-old", cache / "v1" / ".dots-new"
     for folder in (old, new):

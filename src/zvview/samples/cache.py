@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ __all__ = ["FOLDER_VARIABLE", "prepare_sample", "sample_folder", "sample_place"]
 FOLDER_VARIABLE: Final = "ZVVIEW_CACHE"
 """Environment variable that names another folder."""
 
+_TRIES: Final = 5  # to put a sample in its place while others do the same
 _ABANDONED_S: Final = 6 * 3600  # a half-made sample that is older belongs to nobody any more
 
 
@@ -61,14 +63,27 @@ def prepare_sample(sample: Sample, progress: Progress | None = None, cancel: Can
             sample.make(str(made), progress, cancel)
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            if place.exists():  # damaged; or another process was quicker, which then serves as well
-                place.rename(Path(scratch, "replaced"))
-            made.rename(place)
+            _move(made, place, progress)
     except OSError as error:
         if isinstance(error, ZvviewError):
             raise
         raise UnreachableError(f"{place}: {error.strerror or error}; {FOLDER_VARIABLE} names another folder") from error
     return place
+
+
+def _move(made: Path, place: Path, progress: Progress | None) -> None:
+    """Put a sample in its place, unless another process put a sound one there; a damaged one goes aside."""
+    for number in range(_TRIES):
+        try:
+            made.rename(place)
+            return
+        except OSError:
+            if number == _TRIES - 1 or not place.exists():
+                raise
+        if _is_sound(place, progress):
+            return
+        with contextlib.suppress(FileNotFoundError):  # another process did so just now
+            place.rename(made.with_name(f"replaced-{number}"))
 
 
 def _is_sound(place: Path, progress: Progress | None) -> bool:
