@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,12 +13,13 @@ import pytest
 
 import zvview
 from zvview.errors import InvalidInputError
-from zvview.neuroglancer import view
+from zvview.neuroglancer import export, view
 from zvview.neuroglancer.layers import Look
 from zvview.neuroglancer.markers import Markers
 from zvview.neuroglancer.viewing import View
 from zvview.stream.filtering import Filter
 from zvview.style import Colouring
+from zvview.testing import make_store
 
 
 def make(place: Path, *, axes: str = "xyz", at: float = 0.0, unit: str | None = None) -> zvview.Store:
@@ -139,6 +141,37 @@ def test_a_layer_to_draw_in_is_made_once(shown: View) -> None:
     shown.let_draw()
     with pytest.raises(InvalidInputError, match="already"):
         shown.let_draw()
+
+
+def test_exports_are_shown_beside_stores_by_names_of_their_own(tmp_path: Path) -> None:
+    make_store(tmp_path / "trees.zarrvectors", "skeleton", size=300, n_objects=3, seed=1).close()
+    export(tmp_path / "trees.zarrvectors", tmp_path / "trees")
+    export(tmp_path / "trees.zarrvectors", tmp_path / "trees.zip", format="zip")
+    with view(tmp_path / "trees.zarrvectors", tmp_path / "trees", str(tmp_path / "trees.zip")) as shown:
+        layers = {layer["name"]: layer for layer in shown.state()["layers"]}
+        own = [f"trees {what}" for what in ("skeletons", "edges", "nodes")]
+        assert list(layers) == [f"{name}{end}" for end in ("", " 2", " 3") for name in own]
+        for end in (" 2", " 3"):
+            assert layers[f"trees nodes{end}"]["linkedSegmentationLayer"] == {"object": f"trees skeletons{end}"}
+        assert {layer["type"] for name, layer in layers.items() if "skeletons" in name} == {"segmentation"}
+        assert len(shown.drawn().points) == 0
+
+
+def test_exports_alone_are_shown_as_they_begin(tmp_path: Path) -> None:
+    make(tmp_path / "cells.zarrvectors", unit="um").close()
+    export(tmp_path / "cells.zarrvectors", tmp_path / "cells")
+    state = json.loads((tmp_path / "cells" / "state.json").read_text())
+    make(tmp_path / "plain.zarrvectors").close()
+    with view(tmp_path / "cells", images=["https://h.org/em.zarr"]) as shown:
+        now = shown.state()
+        assert [layer["name"] for layer in now["layers"]] == ["image", "cells"]
+        assert now["position"] == pytest.approx(state["position"]) and now["dimensions"] == state["dimensions"]
+        with pytest.raises(InvalidInputError, match="in whose coordinates"):
+            shown.drawn()
+        with zvview.open(tmp_path / "cells.zarrvectors") as store:
+            assert len(shown.drawn(store).points) == 0
+    with view(tmp_path / "plain.zarrvectors", tmp_path / "cells") as shown:
+        assert any("without a unit" in note for note in shown.notes)
 
 
 @pytest.mark.parametrize("wrong", [{"images": ["em.zarr"]}, {"allow_origin": "h.org"}])

@@ -22,7 +22,10 @@ __all__ = ["check_neuroglancer", "serve_places", "tell_note"]
 def serve_places(
     places: Annotated[
         list[str],
-        typer.Argument(help="Folders, zips, or http, s3 or gs addresses of stores or collections.", metavar="PLACE..."),
+        typer.Argument(
+            help="Folders, zips, or http, s3 or gs addresses of stores or collections; or exports on this machine.",
+            metavar="PLACE...",
+        ),
     ],
     image: Annotated[
         list[str] | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +19,10 @@ from zvview.neuroglancer.encoding.space import with_units
 from zvview.neuroglancer.images import Image, image_layer, image_units, local_folder
 from zvview.neuroglancer.layers import Look, drawing_layer
 from zvview.neuroglancer.links.drawn import Drawn, read_drawn
+from zvview.neuroglancer.links.reading import is_export
 from zvview.neuroglancer.links.states import Exhibit, first_state, layers_of, side_by_side
 from zvview.neuroglancer.links.urls import make_link, origin_of
+from zvview.neuroglancer.serving.exports import serve_export, with_layers_of
 from zvview.neuroglancer.serving.folders import ServedFolder
 from zvview.neuroglancer.serving.mounting import LOOPBACK, Mounted, mount
 from zvview.neuroglancer.serving.published import Published
@@ -28,7 +31,7 @@ from zvview.store.store import Store
 
 __all__ = ["View", "serve", "view"]
 
-_IMAGES = "~image"  # no store has a name like this
+_IMAGES, _EXPORT = "~image", "~export"  # no store has a name like these
 _NAP_S = 0.5  # an interruption is noticed between two of them, also on Windows
 _log = logging.getLogger(__name__)
 
@@ -70,12 +73,17 @@ class View:
             ]
             for image in named:
                 local_folder(image.address)  # before anything is opened
-            stores = self._open(places)
+            if not places:
+                raise InvalidInputError("no stores to show")
+            exports = [place for place in places if _is_export(place)]
+            stores = self._open([place for place in places if not _is_export(place)])
             mounted = self._mounted = mount(origin, port=port, address=address)
             below = [self._image_layer(image) for image in named]
-            self._shown = side_by_side(self._publish(mounted, stores), image_units(named))
+            states = [serve_export(mounted, f"{_EXPORT}{n}", os.fspath(place)) for n, place in enumerate(exports, 1)]
+            shown = self._publish(mounted, stores) if stores else []
+            self._shown = side_by_side(shown, {**_units_in(states), **image_units(named)})
             self.viewer = Viewer()
-            self.viewer.set_state(first_state(self._shown, below))
+            self.viewer.set_state(_first_state(self._shown, states, below))
         except BaseException:
             self.close()
             raise
@@ -147,7 +155,11 @@ class View:
         Drawn
             To be given to :func:`~zvview.neuroglancer.add_drawn`, which adds it to a store.
         """
-        return read_drawn(self.state(), self._shown[0].store if store is None else store, layer)
+        if store is None:
+            if not self._shown:
+                raise InvalidInputError("no store is shown: tell one, in whose coordinates what was drawn is wanted")
+            store = self._shown[0].store
+        return read_drawn(self.state(), store, layer)
 
     def link(self, prefix: str) -> str:
         """The address of what is shown now in a client elsewhere, whose site was allowed."""
@@ -187,8 +199,6 @@ class View:
                 if free != _free_name(name or str(store.place), {}):
                     self._renamed.append(f"{store.place} is called {free} here")
                 found[free] = store
-        if not found:
-            raise InvalidInputError("no stores to show")
         return found
 
     def _image_layer(self, image: Image) -> dict[str, Any]:
@@ -243,7 +253,8 @@ def view(
     Parameters
     ----------
     *places : str, path, Store or Collection
-        What :func:`zvview.open` takes, or gives.
+        What :func:`zvview.open` takes, or gives; or folders and zips of exports on this machine, which are shown as
+        they are.
     images : sequence of str or Image
         Volumes of voxels that are shown below: addresses of Zarr, OME-Zarr, N5 or precomputed ones, or folders of Zarr
         arrays or OME-Zarrs on this machine, which are served, read only, as the stores are.
@@ -293,17 +304,45 @@ def serve(
     """
     shown = view(*places, images=images, port=port, address=address, allow_origin=allow_origin)
     with shown, suppress(KeyboardInterrupt):
+        told = set(shown.notes)  # before anyone knows the address: what comes up from then on is told
         if on_ready is None:
             _log.info("%s", shown.url)
         else:
             on_ready(shown)
-        told = set(shown.notes)
         while True:
             time.sleep(_NAP_S)
             for note in shown.notes:
                 if note not in told:
                     told.add(note)
                     (on_note or _log.warning)(note)
+
+
+def _is_export(place: Any) -> bool:
+    return isinstance(place, str | os.PathLike) and is_export(os.fspath(place))
+
+
+def _units_in(states: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, str]]:
+    """Scale and unit of dimensions by name, as far as states tell a unit; the first that does counts."""
+    units: dict[str, tuple[float, str]] = {}
+    for state in states:
+        for name, (scale, unit) in state.get("dimensions", {}).items():
+            if unit:
+                units.setdefault(name, (float(scale), unit))
+    return units
+
+
+def _first_state(
+    shown: Sequence[Exhibit], exports: Sequence[Mapping[str, Any]], below: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """All of what is shown in view, of exports alone as the first of them begins."""
+    if shown:
+        state, others = first_state(shown, below), exports
+    else:
+        first, *others = exports
+        state = {**first, "layers": [*below, *first.get("layers", ())]}
+    for other in others:
+        state = with_layers_of(state, other)
+    return state
 
 
 def _open_named(place: Any) -> Store | zvview.Collection:

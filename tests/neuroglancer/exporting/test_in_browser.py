@@ -23,6 +23,7 @@ from zvview.neuroglancer.exporting.exporting import export
 from zvview.neuroglancer.links.reading import hosted_at, read_state
 from zvview.neuroglancer.links.shareable import reasons_not_public
 from zvview.neuroglancer.links.urls import parse_link
+from zvview.neuroglancer.viewing import view
 
 FORMATS = ("directory", "sharded", "zip")
 KINDS = (
@@ -87,6 +88,18 @@ def test_an_export_is_shown_where_the_store_lies(
     out = f"{name}_{form}{'.zip' if form == 'zip' else ''}"
     export(place, folder / out, format=form, url=f"{url}/{out}")
     see(page, read_state(str(folder / out)), CASES[name], place, f"export_{out}")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("name", ["points_3d", "networks_skeleton"])
+def test_an_export_on_this_machine_is_served_as_it_is(page: Page, tmp_path: Path, name: str, form: Any) -> None:
+    case, out = CASES[name], tmp_path / "of my lab" / f"out{'.zip' if form == 'zip' else ''}"
+    place = case.make(tmp_path)
+    export(place, out, format=form)
+    with view(out) as shown, zvview.open(place) as store:
+        page.show(shown.viewer, **case.state)
+        assert isinstance(store, zvview.Store)
+        check(page.look(shown.viewer, f"export_served_{name}_{form}"), store, case)
 
 
 @pytest.mark.parametrize("form", ["sharded", "zip"])
@@ -156,7 +169,7 @@ def test_pythons_own_server_lets_no_other_site_read(page: Page, host: tuple[Path
         page.chrome.get(f"{url}/index.html")
         link = page.chrome.find_element(By.ID, "open")
         WebDriverWait(page.chrome, 20).until(lambda _: link.get_attribute("href"))
-        assert "clients on other sites may not read it" in page.chrome.find_element(By.ID, "note").text
+        assert "'zvview serve' of this folder opens it here" in page.chrome.find_element(By.ID, "note").text
         state = parse_link(str(link.get_attribute("href")))
         assert isinstance(state, dict) and state["layers"][0]["source"]["url"].startswith(f"{url}/points/")
         assert any("127.0.0.1 is this machine" in reason for reason in reasons_not_public(state))

@@ -8,7 +8,7 @@ import pytest
 
 from zvview.errors import InvalidInputError
 from zvview.neuroglancer.serving import folders
-from zvview.neuroglancer.serving.folders import ServedFolder
+from zvview.neuroglancer.serving.folders import ServedFile, ServedFolder
 
 DATA = bytes(range(256)) * 4
 
@@ -46,6 +46,18 @@ NO_FILES = ("", "c//0", "c/./0", "c\\0", "c/0\0", "c", "nothing", "a" * 5000, "c
 def test_nothing_else_is_read(served: ServedFolder, path: str) -> None:
     found = served.answer(path, {})
     assert found.status in (400, 404, 414) and b"secret" not in found.body
+
+
+def test_of_a_file_nothing_beside_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "mine.zip").write_bytes(DATA)
+    (tmp_path / "secret").write_bytes(b"secret")
+    served = ServedFile(str(tmp_path / "mine.zip"), "export.zip")
+    assert served.answer("export.zip", {}).body == DATA
+    assert served.answer("export.zip", {"Range": "bytes=3-9"}).body == DATA[3:10]
+    for path in (*UPWARDS, *NO_FILES, "mine.zip", "secret", "export.zip/", "export.zip/../secret"):
+        assert served.answer(path, {}).status == 404
+    (tmp_path / "mine.zip").unlink()
+    assert served.answer("export.zip", {}).status == 404
 
 
 def test_no_more_is_read_at_once_than_is_allowed(served: ServedFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,10 @@ const place = (found) =>
   : found && typeof found === "object" ? { ...found, url: place(found.url) }
   : found;
 const isHere = location.protocol === "file:" || /^(localhost|127\\.|\\[::1\\])/.test(location.hostname);
-if (isHere) note.textContent = "This address is one of this machine: clients on other sites may not read it.";
+if (isHere) {
+  note.textContent = "This address is one of this machine, which clients on other sites may not read: "
+    + "'zvview serve' of this folder opens it here.";
+}
 fetch("state.json").then((reply) => reply.json()).then((state) => {
   const layers = state.layers.map((layer) => ({ ...layer, source: place(layer.source) }));
   const text = encodeURIComponent(JSON.stringify({ ...state, layers }));

@@ -17,7 +17,17 @@ from zvview.neuroglancer.links.poses import Pose
 from zvview.neuroglancer.links.shareable import place_of, source_urls
 from zvview.neuroglancer.links.urls import parse_link
 
-__all__ = ["STATE", "LinkedLayer", "Reading", "hosted_at", "is_link", "is_zip", "read_link", "read_state"]
+__all__ = [
+    "STATE",
+    "LinkedLayer",
+    "Reading",
+    "hosted_at",
+    "is_export",
+    "is_link",
+    "is_zip",
+    "read_link",
+    "read_state",
+]
 
 STATE: Final = "state.json"
 """The file beside an export that holds its state."""
@@ -102,6 +112,11 @@ def is_link(text: str) -> bool:
     plain = _plain(text) if "://" in text else text
     if plain.endswith(".json") and not plain.endswith("zarr.json"):
         return True
+    return is_export(text)
+
+
+def is_export(text: str) -> bool:
+    """Whether a text is the folder or the zip of an export on this machine."""
     return "://" not in text and (_is_export_zip(text) or os.path.isfile(os.path.join(text, STATE)))
 
 

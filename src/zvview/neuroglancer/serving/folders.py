@@ -1,4 +1,4 @@
-"""Files of a folder on this machine, such as an image in OME-Zarr: read only, and nothing outside of it."""
+"""Files on this machine, such as those of an image in OME-Zarr or of an export: read only, and nothing beside them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zvview.errors import InvalidInputError
 from zvview.neuroglancer.serving.answers import Answer, asked_range, parse_range, refuse
 from zvview.store.places.source import check_keys
 
-__all__ = ["ServedFolder"]
+__all__ = ["ServedFile", "ServedFolder"]
 
 MOST_BYTES: Final = 256 << 20
 """Of one answer: chunks of images are far smaller."""
@@ -36,7 +36,7 @@ class ServedFolder:
     def __init__(self, folder: str) -> None:
         self._top = os.path.realpath(folder)
         if not os.path.isdir(self._top):
-            raise InvalidInputError(f"image {folder!r}: there is no such folder")
+            raise InvalidInputError(f"{folder!r}: there is no such folder")
 
     def answer(self, path: str, headers: Mapping[str, str]) -> Answer:
         """The answer to a GET of a path within the folder; any thread."""
@@ -49,16 +49,38 @@ class ServedFolder:
             return refuse(400, "expected a plain path")
         if os.path.commonpath((self._top, file)) != self._top:  # behind a link
             return refuse(404, "nothing there")
-        try:
-            handle = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
-        except OSError:
-            return refuse(404, "nothing there")
-        try:
-            return _answer(handle, headers)
-        except OSError:
-            return refuse(404, "nothing there")
-        finally:
-            os.close(handle)
+        return _answer_with(file, headers)
+
+
+class ServedFile:
+    """Answers for one file.
+
+    Parameters
+    ----------
+    file : str
+    name : str
+        What it is called here.
+    """
+
+    def __init__(self, file: str, name: str) -> None:
+        self._file, self._name = os.path.realpath(file), name
+
+    def answer(self, path: str, headers: Mapping[str, str]) -> Answer:
+        """The answer to a GET of a path; any thread."""
+        return _answer_with(self._file, headers) if path == self._name else refuse(404, "nothing there")
+
+
+def _answer_with(file: str, headers: Mapping[str, str]) -> Answer:
+    try:
+        handle = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return refuse(404, "nothing there")
+    try:
+        return _answer(handle, headers)
+    except OSError:
+        return refuse(404, "nothing there")
+    finally:
+        os.close(handle)
 
 
 def _answer(handle: int, headers: Mapping[str, str]) -> Answer:

@@ -16,7 +16,7 @@ import tornado.web
 
 from zvview.errors import ZvviewError
 from zvview.neuroglancer.serving.answers import Answer, refuse
-from zvview.neuroglancer.serving.folders import ServedFolder
+from zvview.neuroglancer.serving.folders import ServedFile, ServedFolder
 from zvview.neuroglancer.serving.published import Published
 
 __all__ = ["MOST_BODY", "Door", "SourceHandler"]
@@ -65,7 +65,7 @@ class Door:
     ) -> None:
         self.token, self.patience_s, self.origin = token, patience_s, origin
         self._hosts = frozenset(_HOSTS if address is None else (*_HOSTS, address.lower()))
-        self.published: dict[str, Published | ServedFolder] = {}
+        self.published: dict[str, Published | ServedFolder | ServedFile] = {}
         self._most = workers + most_waiting
         self._inside = 0
         self._most_bytes, self._sending = most_bytes, 0
