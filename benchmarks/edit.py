@@ -1,7 +1,7 @@
 """What an edit costs: the operations, the commit with its coarse levels, the bytes that it writes.
 
 ``python benchmarks/edit.py [FOLDER] [large]``: real synapses grown to 10 million points are kept in FOLDER, by default
-a temporary one, with points of objects and streamlines; ``large`` adds 100 million (minutes, and 3 GB).
+a temporary one, with points of objects and streamlines; ``large`` adds 100 million (minutes, and 5 GB).
 
 1,000 edits in 100 neighbouring chunks: 600 moved within their neighbourhood, 200 deleted, 200 added; then one attribute
 of 1,000. Each round begins with a copy of the store made of hard links: a commit replaces files, and never writes into
@@ -42,6 +42,7 @@ ROUNDS = 9
 RESIDENT = 100_000
 SINGLE_ROUNDS = 50
 MB = 1e6
+_REST_S = 6  # after many files were removed: a second more than ext4 waits
 _PARTS = {
     "digests": "digest_chunks",
     "level 0": "put_vertex_edits",
@@ -162,13 +163,21 @@ def _both(top: Path, stores: Mapping[str, tuple[Path, Cluster]], attribute: str)
 
 
 def measure(cases: Mapping[str, Case], top: Path) -> dict[str, list[Run]]:
-    """Rounds of each case, in turns, after one that does not count."""
+    """Rounds of each case, in turns, after one that does not count.
+
+    Copies are removed when all is done: ext4 takes no inode that was freed in the last seconds, and looks at all such
+    ones for each file that is made, so that a commit after a removal takes up to twice as long.
+    """
     out: dict[str, list[Run]] = {label: [] for label in cases}
+    copies = top / "copies"
+    copies.mkdir()
     for turn in range(ROUNDS + 1):
         for label, case in cases.items():
-            run = measure_once(case, top / "copy")
+            run = measure_once(case, copies / f"{turn} {label}")
             if turn:
                 out[label].append(run)
+    shutil.rmtree(copies)
+    time.sleep(_REST_S)
     return out
 
 
@@ -192,7 +201,6 @@ def measure_once(case: Case, copy: Path) -> Run:
             cpu = time.process_time() - cpu
         session.close()
     written = sum(size for key, (size, *rest) in _state(copy).items() if old.get(key) != (size, *rest))
-    shutil.rmtree(copy)
     return Run(edited - start, ended - begun, cpu, parts, done.chunks, written, touched)
 
 
