@@ -110,6 +110,8 @@ def test_links_are_joined_and_long_ones_warned_of(tmp_path: Path) -> None:
     state = parse_link(found.stdout.strip())
     assert isinstance(state, dict)
     assert len(state["layers"]) == 51
+    names = [layer["name"] for layer in state["layers"]]
+    assert len(set(names)) == 51 and "l0 2" in names, "the layer of the other link has a name that was taken"
     assert "may cut it" in found.stderr
 
 

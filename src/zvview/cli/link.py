@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,7 +45,7 @@ def link(
     Exports, their addresses, links and state files give a link; stores are read by no client but through this machine:
     they are served until Ctrl+C, by a local link.
     """
-    from zvview.neuroglancer.links.reading import hosted_at, read_state
+    from zvview.neuroglancer.links.reading import hosted_at, read_state, with_layers_of
     from zvview.neuroglancer.links.shareable import source_urls
     from zvview.neuroglancer.links.urls import origin_of
 
@@ -73,7 +74,7 @@ def link(
                 f"{', '.join(places)}: all sources are told with their addresses already, so that --url means nothing; "
                 "for an export 'zvview export' with --url, run again, writes its state.json anew"
             )
-        state = _at(_with_images(_joined(states), image or ()), position)
+        state = _at(_with_images(reduce(with_layers_of, states), image or ()), position)
         _write(state, state_json)
         if not _tell_link(state, prefix):
             if any(source.startswith(_RELATIVE) for _, source in source_urls(state)):
@@ -110,12 +111,6 @@ def _without_page(place: str) -> str:
     """An address without the page that opens an export, which is what a browser shows of it."""
     is_address = place.startswith(("http://", "https://")) and "#!" not in place
     return place.partition("#")[0].partition("?")[0].removesuffix("/index.html") if is_address else place
-
-
-def _joined(states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One state: the view of the first, the layers of all."""
-    layers = [layer for state in states for layer in state.get("layers", [])]
-    return {**states[0], "layers": layers}
 
 
 def _with_images(state: Mapping[str, Any], addresses: Sequence[str]) -> dict[str, Any]:

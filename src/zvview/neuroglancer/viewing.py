@@ -19,10 +19,10 @@ from zvview.neuroglancer.encoding.space import with_units
 from zvview.neuroglancer.images import Image, image_layer, image_units, local_folder
 from zvview.neuroglancer.layers import Look, drawing_layer
 from zvview.neuroglancer.links.drawn import Drawn, read_drawn
-from zvview.neuroglancer.links.reading import is_export
+from zvview.neuroglancer.links.reading import is_export, with_layers_of
 from zvview.neuroglancer.links.states import Exhibit, first_state, layers_of, side_by_side
 from zvview.neuroglancer.links.urls import make_link, origin_of
-from zvview.neuroglancer.serving.exports import serve_export, with_layers_of
+from zvview.neuroglancer.serving.exports import serve_export
 from zvview.neuroglancer.serving.folders import ServedFolder
 from zvview.neuroglancer.serving.mounting import LOOPBACK, Mounted, mount
 from zvview.neuroglancer.serving.published import Published
@@ -334,7 +334,7 @@ def _units_in(states: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, str
 def _first_state(
     shown: Sequence[Exhibit], exports: Sequence[Mapping[str, Any]], below: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """All of what is shown in view, of exports alone as the first of them begins."""
+    """All stores in view, and the exports beside them; where there are none, what the first export begins with."""
     if shown:
         state, others = first_state(shown, below), exports
     else:

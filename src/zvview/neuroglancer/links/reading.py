@@ -27,6 +27,7 @@ __all__ = [
     "is_zip",
     "read_link",
     "read_state",
+    "with_layers_of",
 ]
 
 STATE: Final = "state.json"
@@ -184,6 +185,28 @@ def hosted_at(state: Mapping[str, Any], url: str) -> dict[str, Any]:
         {**layer, "source": place(layer["source"])} if isinstance(layer, Mapping) and "source" in layer else layer
         for layer in state.get("layers", [])
     ]
+    return {**state, "layers": layers}
+
+
+def with_layers_of(state: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """A state with the layers of another one as well, which are called otherwise where their names are taken."""
+    layers, added = list(state.get("layers", ())), list(other.get("layers", ()))
+    taken = {layer.get("name") for layer in layers}
+    names: dict[str, str] = {}
+    for layer in added:
+        name, number = str(layer.get("name", "")), 1
+        free = name
+        while free in taken:
+            number += 1
+            free = f"{name} {number}"
+        taken.add(free)
+        names[name] = free
+    for layer in added:
+        own = {**layer, "name": names[str(layer.get("name", ""))]}
+        linked = layer.get("linkedSegmentationLayer")
+        if isinstance(linked, Mapping):
+            own["linkedSegmentationLayer"] = {key: names.get(name, name) for key, name in linked.items()}
+        layers.append(own)
     return {**state, "layers": layers}
 
 

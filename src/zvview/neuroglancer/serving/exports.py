@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import Any, Final
 
 from zvview.neuroglancer.links.reading import hosted_at, read_state
 from zvview.neuroglancer.serving.folders import ServedFile, ServedFolder
 from zvview.neuroglancer.serving.mounting import Mounted
 
-__all__ = ["serve_export", "with_layers_of"]
+__all__ = ["serve_export"]
 
 _ZIP: Final = "export.zip"  # whatever the file is called, which addresses may not take
 
@@ -40,25 +39,3 @@ def serve_export(mounted: Mounted, name: str, place: str) -> dict[str, Any]:
         return hosted_at(state, f"{mounted.url}/{name}")
     mounted.door.published[name] = ServedFile(place, _ZIP)
     return hosted_at(state, f"{mounted.url}/{name}/{_ZIP}")
-
-
-def with_layers_of(state: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """A state with the layers of another one as well, which are called otherwise where their names are taken."""
-    layers, added = list(state.get("layers", ())), list(other.get("layers", ()))
-    taken = {layer.get("name") for layer in layers}
-    names: dict[str, str] = {}
-    for layer in added:
-        name, number = str(layer.get("name", "")), 1
-        free = name
-        while free in taken:
-            number += 1
-            free = f"{name} {number}"
-        taken.add(free)
-        names[name] = free
-    for layer in added:
-        own = {**layer, "name": names[str(layer.get("name", ""))]}
-        linked = layer.get("linkedSegmentationLayer")
-        if isinstance(linked, Mapping):
-            own["linkedSegmentationLayer"] = {key: names.get(name, name) for key, name in linked.items()}
-        layers.append(own)
-    return {**state, "layers": layers}
