@@ -6,6 +6,11 @@ import gc
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# an example may take long, or be long in the making, for what else the machine does
+settings.register_profile("zvview", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("zvview")
 
 
 def pytest_collection_finish() -> None:

@@ -194,7 +194,7 @@ def test_many_cells_are_written_in_shards(tmp_path: Path, monkeypatch: pytest.Mo
     build_pyramid(place, LINKED)
     with zvview.open(place) as store:
         whole = {n: as_rows(store.level(n).read_links(1), (0, 1)) for n in store.levels[:-1]}
-    monkeypatch.setattr(cross_links, "SHARD_ABOVE_CELLS", 0)
+    monkeypatch.setattr("zvview.store.writing.choose._MOST_FILES", 0)
     build_pyramid(place, LINKED)
     document = json.loads(next((place / "0/links/+1").glob("*/zarr.json")).read_bytes())
     assert document["codecs"][0]["name"] == "sharding_indexed"

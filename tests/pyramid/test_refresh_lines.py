@@ -271,8 +271,8 @@ def test_no_flipped_bit_of_a_survey_is_believed() -> None:
 
 
 def test_cells_in_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zvview.store.writing.level.SHARD_ABOVE_CELLS", 50)
-    monkeypatch.setattr("zvview.store.writing.level._SHARD_CELLS", 8)
+    monkeypatch.setattr("zvview.store.writing.choose._MOST_FILES", 50)
+    monkeypatch.setattr("zvview.store.writing.choose._SHARD_BITS", 3)
     rng = np.random.default_rng(2)
     lines = some_lines(rng, 40, 3, np.float32)
     place = as_store(lines, shards=False)

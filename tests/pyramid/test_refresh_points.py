@@ -69,8 +69,8 @@ def test_points_after_random_edits(seed: int, has_objects: bool, times: int) -> 
 
 
 def test_shards_keep_their_other_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zvview.store.writing.level.SHARD_ABOVE_CELLS", 50)
-    monkeypatch.setattr("zvview.store.writing.level._SHARD_CELLS", 8)
+    monkeypatch.setattr("zvview.store.writing.choose._MOST_FILES", 50)
+    monkeypatch.setattr("zvview.store.writing.choose._SHARD_BITS", 3)
     for seed in range(2):
         rng = np.random.default_rng(seed)
         points = some_points(rng, 250, seed % 2 == 1)

@@ -87,3 +87,31 @@ def test_what_cannot_be_written_or_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         scratch.save("a", [np.zeros(1 << 15), (i for i in range(3))])
     assert list((tmp_path / "s").iterdir()) == []
+
+
+def test_what_there_is_room_for_stays_in_memory(tmp_path: Path) -> None:
+    scratch = Scratch(str(tmp_path), most_kept=1 << 21)
+    whole = np.arange(1 << 17, dtype=np.float32)
+    scratch.save("a", {"own": make_run(20_000), "part": whole[: 1 << 14]})
+    assert list(tmp_path.iterdir()) == [] and scratch.has("a")
+    back = scratch.load("a")
+    np.testing.assert_array_equal(back["own"].positions, make_run(20_000).positions)
+    with pytest.raises(ValueError, match="read-only"):
+        back["part"][0] = 1
+    whole[0] = 7  # another's by now
+    assert scratch.load("a")["part"][0] == 0
+
+
+def test_what_there_is_no_room_for_goes_to_files(tmp_path: Path) -> None:
+    scratch, one = Scratch(str(tmp_path), most_kept=3 << 15), np.arange(1 << 13)
+    assert one.nbytes == 1 << 16
+    scratch.save("a", one)
+    assert list(tmp_path.iterdir()) == []
+    scratch.save("b", one + 1)
+    assert isinstance(scratch.load("b"), np.memmap)
+    scratch.save("a", one + 2)  # in the place of what it was, there is room again
+    assert not isinstance(scratch.load("a"), np.memmap)
+    scratch.drop("a")
+    assert not scratch.has("a") and scratch.has("b")
+    scratch.save("b", one + 3)  # what others may read is replaced for them too
+    assert pickle.loads(pickle.dumps(scratch)).load("b")[0] == scratch.load("b")[0] == 3

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zvview.errors import DamagedError
+from zvview.format.sequences import group_rows
 
 __all__ = [
     "ChunkTable",
@@ -139,9 +140,19 @@ def _is_key(key: object, ndim: int) -> bool:
     return isinstance(key, str) and _KEY.fullmatch(key) is not None and key.count(".") == ndim - 1
 
 
-def format_chunk_keys(coords: NDArray[np.int64]) -> list[str]:
-    """Dot-joined keys of (K, ndim) chunk coordinates, in the order given."""
-    return [".".join(map(str, row)) for row in coords.tolist()]
+def format_chunk_keys(coords: NDArray[np.int64], separator: str = ".") -> list[str]:
+    """Keys of (K, ndim) chunk coordinates, joined by dots or as told, in the order given."""
+    return list(map(separator.join, zip(*map(_as_texts, coords.T), strict=True)))
+
+
+def _as_texts(numbers: NDArray[np.int64]) -> list[str]:
+    """Each number in words; made once for each that may be, where many numbers lie close together."""
+    least, greatest = (int(numbers.min()), int(numbers.max())) if len(numbers) else (0, 0)
+    if greatest - least >= len(numbers):
+        return list(map(str, numbers.tolist()))
+    texts = np.array(list(map(str, range(least, greatest + 1))), object)
+    out: list[str] = texts[numbers - least].tolist()
+    return out
 
 
 def sort_chunks(coords: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -229,9 +240,7 @@ class ChunkTable:
 
     def group(self, coords: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """For each row of the table the indices of those of the (M, sid) `coords` that are the same, ascending."""
-        found = self.find(coords)
-        order = np.argsort(found, kind="stable")
-        return np.split(order, np.searchsorted(found[order], np.arange(len(self) + 1)))[1:-1]
+        return group_rows(self.find(coords), len(self))
 
     def _find(self, coords: NDArray[np.int64]) -> NDArray[np.int64]:
         out = np.full(len(coords), -1, np.int64)

@@ -1,13 +1,14 @@
-"""Three steps that flat arrays of ragged rows need: where each begins, and which numbers occur."""
+"""Steps that flat arrays of ragged rows need: where each begins, which numbers occur, and where each of them does."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["distinct", "is_among", "offsets_of"]
+__all__ = ["distinct", "group_rows", "is_among", "offsets_of"]
 
 
 def offsets_of(counts: ArrayLike) -> NDArray[np.int64]:
@@ -37,3 +38,10 @@ def is_among(values: NDArray[np.int64], some: NDArray[np.int64]) -> NDArray[np.b
         near = np.flatnonzero((values >= some[0]) & (values <= some[-1]))
         out[near] = some[np.searchsorted(some, values[near])] == values[near]
     return out
+
+
+def group_rows(numbers: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
+    """Where each of the numbers 0 to `count` - 1 stands among `numbers`, (n,), ascending; others are in no group."""
+    order = np.argsort(numbers, kind="stable")
+    bounds = np.searchsorted(numbers[order], np.arange(count + 1)).tolist()
+    return [order[a:b] for a, b in pairwise(bounds)]

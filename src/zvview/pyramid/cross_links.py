@@ -27,14 +27,13 @@ from zvview.pyramid.scratch import Scratch
 from zvview.pyramid.stage import Stage
 from zvview.store.patching.cell_patch import compressors_of
 from zvview.store.store import Store
+from zvview.store.writing.choose import choose_shard_shape
 from zvview.store.writing.grid_cells import GridCells, Putter
-from zvview.store.writing.level import SHARD_ABOVE_CELLS
 
 __all__ = ["are_levels_linked", "check_linkable", "link_levels", "set_pair"]
 
 _PART_BYTES = 16 << 20  # of the finer level; a search takes several times as much
 _WAVE_RECORDS = 1 << 20
-_SHARD_CELLS = 64
 _OPEN_RUNS = 64  # each is a map of a file
 
 
@@ -103,7 +102,7 @@ def link_levels(
         ends = (found.fine, found.coarse)[::delta]
         offsets = ends[1] - anchor_chunks(ends[0], *ratios[::delta])
         number = (fine, coarse)[own].number
-        grid = _open_grid(putter, number, nodes[f"{number}/{names.VERTICES}"], len(ends[0]))
+        grid = _open_grid(putter, number, nodes[f"{number}/{names.VERTICES}"], ends[0])
         out |= _write_family(grid, delta, ends[0], offsets, found, check)
         out |= _announce(number, nodes)
     return out
@@ -164,15 +163,14 @@ class _Found:
         return np.concatenate([self.open_rows(run)[first:stop] for run, first, stop in spans])
 
 
-def _open_grid(putter: Putter, level: int, vertices: Mapping[str, Any], cells: int) -> GridCells:
-    """Arrays like that of the vertices; in shards if those are, or if there are many cells."""
+def _open_grid(putter: Putter, level: int, vertices: Mapping[str, Any], chunks: NDArray[np.int64]) -> GridCells:
+    """Arrays like that of the vertices, for cells at `chunks`; in shards if those are, or if there are many."""
     shape = np.array(vertices["shape"], np.int64)
     origin = np.array(vertices["attributes"].get(names.CHUNK_GRID_ORIGIN) or [0] * len(shape), np.int64)
-    shards = None
     if vertices["codecs"] and vertices["codecs"][0].get("name") == "sharding_indexed":
         shards = vertices["chunk_grid"]["configuration"]["chunk_shape"]
-    elif cells > SHARD_ABOVE_CELLS:
-        shards = [max(2, int(_SHARD_CELLS ** (1 / len(shape)) + 1e-9))] * len(shape)
+    else:
+        shards = choose_shard_shape(chunks - origin, len(chunks))
     return GridCells(putter, str(level), origin, shape, compressors_of(vertices), shards)
 
 

@@ -71,6 +71,8 @@ from zvview.store.writing.partition import LINE_KINDS, Tiling
 
 __all__ = ["RefreshedLevel", "Refreshment", "compute_refresh"]
 
+_MOST_KEPT = 64 << 20  # bytes of what is made on the way that are not written to a file
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RefreshedLevel:
@@ -144,9 +146,10 @@ def compute_refresh(
     Cancelled
     """
     with tempfile.TemporaryDirectory(prefix="zvview-") as folder, ExitStack() as stack:
-        scratch = Scratch(os.path.join(folder, "scratch"))
+        is_shared = workers > 1 and isinstance(source, FolderSource)
+        scratch = Scratch(os.path.join(folder, "scratch"), 0 if is_shared else _MOST_KEPT)
         pool = None
-        if workers > 1 and isinstance(source, FolderSource):
+        if is_shared:
             pool = stack.enter_context(Workers(scratch, workers, cancel))
         overlay = Overlay(source)
         return _Refresh(overlay, chunks, objects, scratch, pool, progress, cancel).run()

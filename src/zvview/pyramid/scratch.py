@@ -30,6 +30,8 @@ class Scratch:
     ----------
     folder : str
         Is made when it is not there, for this user alone.
+    most_kept : int
+        Bytes of arrays that stay in memory instead; for a folder that this process alone uses.
 
     Raises
     ------
@@ -37,8 +39,9 @@ class Scratch:
         By all methods as well: the folder cannot be written or read.
     """
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
+    def __init__(self, folder: str, most_kept: int = 0) -> None:
+        self.folder, self._left = folder, most_kept
+        self._kept: dict[str, tuple[Any, list[np.ndarray[Any, Any]]]] = {}
         with self._reported("write"):
             os.makedirs(folder, 0o700, exist_ok=True)
 
@@ -54,6 +57,8 @@ class Scratch:
         """Keep a value (dataclasses, mappings, sequences and arrays in each other) under `name`, which is returned."""
         blobs: list[np.ndarray[Any, Any]] = []
         packed = _pack(value, blobs)
+        if self._keep(name, packed, blobs):
+            return name
         token = secrets.token_hex(4)
         part = self._path(f"{name}.{token}.part")
         files = [self._path(f"{name}.{token}.{i}.npy") for i in range(len(blobs))]
@@ -70,7 +75,10 @@ class Scratch:
         return name
 
     def load(self, name: str) -> Any:
-        """The value of `name`; large arrays are read-only maps of their files."""
+        """The value of `name`; large arrays are read-only, mostly maps of their files."""
+        if name in self._kept:
+            packed, blobs = self._kept[name]
+            return _unpack(packed, blobs.__getitem__)
         with self._reported("read"):
             with open(self._path(f"{name}.pickle"), "rb") as file:
                 token, packed = pickle.load(file)
@@ -78,15 +86,33 @@ class Scratch:
 
     def has(self, name: str) -> bool:
         """Whether a value was saved under `name`."""
-        return os.path.exists(self._path(f"{name}.pickle"))
+        return name in self._kept or os.path.exists(self._path(f"{name}.pickle"))
 
     def drop(self, name: str) -> None:
         """Forget a value and its files; maps of them must not be used any more."""
+        self._let_go(name)
         prefix = f"{name}."
         with self._reported("write"):
             for entry in os.listdir(self.folder):
                 if entry.startswith(prefix):
                     os.remove(self._path(entry))
+
+    def _keep(self, name: str, packed: Any, blobs: Sequence[np.ndarray[Any, Any]]) -> bool:
+        """Keep a value in memory, if there is room for it; whether there was."""
+        self._let_go(name)
+        size = sum(blob.nbytes for blob in blobs)
+        if size >= self._left or os.path.exists(self._path(f"{name}.pickle")):  # not two values of one name
+            return False
+        own = [blob.copy() if _is_part(blob) else blob.view() for blob in blobs]
+        for blob in own:
+            blob.flags.writeable = False
+        self._kept[name] = packed, own
+        self._left -= size
+        return True
+
+    def _let_go(self, name: str) -> None:
+        if name in self._kept:
+            self._left += sum(blob.nbytes for blob in self._kept.pop(name)[1])
 
     def _path(self, name: str) -> str:
         return os.path.join(self.folder, name)
@@ -106,6 +132,11 @@ class Scratch:
             yield
         except OSError as error:
             raise UnreachableError(f"cannot {verb} {self.folder!r}: {error.strerror or error}") from error
+
+
+def _is_part(array: np.ndarray[Any, Any]) -> bool:
+    """Whether an array holds more memory than it tells."""
+    return array.base is not None and (not isinstance(array.base, np.ndarray) or array.base.nbytes > array.nbytes)
 
 
 class _Blob:

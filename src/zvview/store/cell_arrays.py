@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from zvview.errors import DamagedError, UnsupportedError
 from zvview.format import names
 from zvview.format.cells import FARTHEST_CHUNK
-from zvview.format.grid import ChunkTable, list_chunks, parse_chunk_keys, sort_chunks
+from zvview.format.grid import ChunkTable, format_chunk_keys, list_chunks, parse_chunk_keys, sort_chunks
+from zvview.format.sequences import group_rows
 from zvview.format.values import as_int_list, as_mapping, wrong
 from zvview.store.codecs import CodecChain, ShardLayout, parse_codecs
 from zvview.store.places.source import Request, Source
@@ -239,52 +240,72 @@ class GridArray:
         return self._plan_in_shards(index, inside)
 
     def _plan_in_shards(self, index: NDArray[np.int64], inside: NDArray[np.bool_]) -> CellPlan:
+        """All shards at once: an edit of many cells has to do with hundreds of shards, of few cells each."""
         inner = np.ravel_multi_index(tuple((index % self._outer).T), tuple(self._outer.tolist()))
         shards = ChunkTable.of((index // self._outer)[inside])
-        keys, behind = self._keys(shards.coords), dict[int, DamagedError]()
-        requests: list[Request] = []
-        places: list[Place] = [None] * len(index)
-        for key, rows in zip(keys, shards.group(np.where(inside[:, None], index // self._outer, -1)), strict=True):
-            table = self._indexes.get(key)
+        keys, of = self._keys(shards.coords), shards.find(np.where(inside[:, None], index // self._outer, -1))
+        tables = [self._indexes.get(key) for key in keys]
+        behind: dict[int, DamagedError] = {}
+        pairs = np.full((len(index), 2), MISSING, np.uint64)
+        for rows, table in zip(group_rows(of, len(keys)), tables, strict=True):
             if isinstance(table, DamagedError):
                 behind |= dict.fromkeys(rows.tolist(), table)
             elif table is not None:
-                _plan_spans(requests, places, key, rows, table[inner[rows]])
+                pairs[rows] = table.take(inner[rows], axis=0)
         if behind:
             error = behind[min(behind)]
             raise DamagedError(error.part, found=error.found, expected=error.expected, cells=behind, array=self.path)
-        return CellPlan(requests, places, [self._chain] * len(index))
+        return CellPlan(*_plan_spans(keys, of, pairs), [self._chain] * len(index))
 
 
 def _plan_spans(
-    requests: list[Request], places: list[Place], key: str, rows: NDArray[np.int64], pairs: NDArray[np.uint64]
-) -> None:
-    """Ask for the cells `rows` of a shard, (n, 2) offsets and sizes, with few requests, and tell where each then lies.
+    keys: Sequence[str], of: NDArray[np.int64], pairs: NDArray[np.uint64]
+) -> tuple[list[Request], list[Place]]:
+    """Few requests for some cells of shards, and where each cell then lies.
 
-    Requests are added to `requests`; `places` are set.
+    Parameters
+    ----------
+    keys : sequence of str
+        Of the shards.
+    of : (n,) int64
+        Which of them holds each cell.
+    pairs : (n, 2) uint64
+        Offset and size of each cell, or :data:`MISSING`.
     """
+    places: list[Place] = [None] * len(of)
     there = np.flatnonzero(pairs[:, 0] != np.uint64(MISSING))
-    there = there[np.argsort(pairs[there, 0], kind="stable")]
     if not len(there):
-        return
+        return [], places
+    there = there[np.lexsort((pairs[there, 0], of[there]))]
     starts, sizes = pairs[there].astype(np.int64).T
-    stops = starts + sizes
-    reach = np.maximum.accumulate(stops)
-    firsts = np.flatnonzero(np.append(True, starts[1:] - reach[:-1] > _NEAR_BYTES))
-    lasts = np.append(firsts[1:], len(starts)) - 1
-    number = np.repeat(np.arange(len(firsts)), lasts - firsts + 1)
+    stops, shards = starts + sizes, of[there]
+    is_first = np.ones(len(there), bool)
+    is_first[1:] = (shards[1:] != shards[:-1]) | (starts[1:] - _reach(stops, shards)[:-1] > _NEAR_BYTES)
+    firsts = np.flatnonzero(is_first)
+    ends = np.maximum.reduceat(stops, firsts).tolist()
+    number = np.cumsum(is_first) - 1
     begin = starts[firsts][number]
-    table = (rows[there], number + len(requests), starts - begin, stops - begin)
-    for row, request, start, stop in zip(*(column.tolist() for column in table), strict=True):
-        places[row] = (request, start, stop)
-    requests += [(key, span) for span in zip(starts[firsts].tolist(), reach[lasts].tolist(), strict=True)]
+    for row, *place in zip(*(c.tolist() for c in (there, number, starts - begin, stops - begin)), strict=True):
+        places[row] = (place[0], place[1], place[2])
+    spans = zip(shards[firsts].tolist(), starts[firsts].tolist(), ends, strict=True)
+    return [(keys[shard], (start, stop)) for shard, start, stop in spans], places
+
+
+def _reach(stops: NDArray[np.int64], shards: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How far the cells of a shard up to each reach, given shard by shard: the greatest end so far.
+
+    Cells of a sound shard do not overlap, and ends then ascend; of others the running maximum is taken in each shard.
+    """
+    if ((stops[1:] >= stops[:-1]) | (shards[1:] != shards[:-1])).all():
+        return stops
+    parts = np.split(stops, np.flatnonzero(shards[1:] != shards[:-1]) + 1)
+    return np.concatenate([np.maximum.accumulate(part) for part in parts])
 
 
 @lru_cache(maxsize=8)
 def _key_ends(index: bytes, ndim: int, separator: str) -> list[str]:
     """What the keys of some cells end with: the same for all arrays of a level, which are read together."""
-    rows = np.frombuffer(index, np.int64).reshape(-1, ndim)
-    return [separator.join(map(str, row)) for row in rows.tolist()]
+    return format_chunk_keys(np.frombuffer(index, np.int64).reshape(-1, ndim), separator)
 
 
 _BYTES_TYPES = ("variable_length_bytes", "bytes")

@@ -71,7 +71,8 @@ def create(
     codec : None, "raw", "zstd", "blosc", "gzip", dict or list of dict
         Compression of cells: raw in local places and zstd in remote ones by default.
     shards : None, bool, int or D ints
-        Cells of a shard along each axis; by default sharded only above 20,000 cells.
+        Cells of a shard along each axis; by default sharded only above 20,000 cells, and as finely as leaves fewer
+        files, since an edit rewrites whole shards.
     name : str, optional
         How collections show the store.
     crs : optional

@@ -7,6 +7,7 @@ Zarr's ``sharding_indexed`` codec: ``uint64`` pairs (offset, size), little endia
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import google_crc32c
@@ -73,22 +74,21 @@ def decode_shard_index(footer: Buffer, cells: int, has_crc: bool, shard_size: in
     return index
 
 
-def encode_shard(payload_cells: Sequence[Buffer | None]) -> list[Buffer]:
-    """The pieces of a shard: the encoded cells one after the other, then the index and its crc32c.
+def encode_shard(cells: Sequence[Sequence[Buffer]]) -> list[Buffer]:
+    """The pieces of a shard: those of the encoded cells one after the other, then the index and its crc32c.
 
     Parameters
     ----------
-    payload_cells : sequence of buffer or None
-        One per inner chunk in C order; None where the shard has no such cell.
+    cells : sequence of sequences of buffers
+        The pieces of each inner chunk in C order; none where the shard has no such cell.
     """
-    present = [cell is not None for cell in payload_cells]
-    pieces: list[Buffer] = [cell for cell in payload_cells if cell is not None]
-    sizes = np.array([memoryview(piece).nbytes for piece in pieces], np.uint64)
-    index = np.full((len(payload_cells), 2), MISSING, np.uint64)
-    index[present, 0] = np.cumsum(sizes) - sizes
-    index[present, 1] = sizes
+    is_there = [len(pieces) > 0 for pieces in cells]
+    sizes = np.array([sum(memoryview(piece).nbytes for piece in pieces) for pieces in cells if pieces], np.uint64)
+    index = np.full((len(cells), 2), MISSING, np.uint64)
+    index[is_there, 0] = np.cumsum(sizes) - sizes
+    index[is_there, 1] = sizes
     pairs = index.astype("<u8").tobytes()
-    return [*pieces, pairs + _crc32c(pairs).to_bytes(4, "little")]
+    return [*chain.from_iterable(cells), pairs + _crc32c(pairs).to_bytes(4, "little")]
 
 
 def _crc32c(data: Buffer) -> int:

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
@@ -389,13 +389,13 @@ def test_nothing_is_read_twice_but_what_the_commit_wrote(tmp_path: Path, version
     folder = lay_out(tmp_path / "s", versions[0])
     below = reader(folder)
     asked: list[str] = []
-    get_many = below.get_many
+    get_versioned = below.get_versioned
 
-    def note(requests: Sequence[Request], cancel: CancelToken | None = None) -> list[Buffer | None]:
+    def note(requests: Sequence[Request], cancel: CancelToken | None = None) -> tuple[list[Buffer | None], list[Any]]:
         asked.extend(key for key, _ in requests)
-        return get_many(requests, cancel)
+        return get_versioned(requests, cancel)
 
-    with mock.patch.object(below, "get_many", note):
+    with mock.patch.object(below, "get_versioned", note):
         opened = FolderCommit(below)
         changes = changes_between(content_of(below), versions[1])
         wanted: list[Request] = [(key, None) for key in sorted({*changes, *versions[0]})]

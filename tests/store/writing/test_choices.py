@@ -13,7 +13,14 @@ from zvview.errors import InvalidInputError
 from zvview.format.attributes import AttributeMetadata, Categories
 from zvview.format.grid import locate_chunks
 from zvview.format.metadata import Axis
-from zvview.store.writing.choose import TARGET_BYTES, choose_bin_shape, choose_chunk_shape, round_edge
+from zvview.store.writing.choose import (
+    TARGET_BYTES,
+    choose_bin_shape,
+    choose_chunk_shape,
+    choose_shard_shape,
+    largest_shard,
+    round_edge,
+)
 from zvview.store.writing.options import WriteOptions, as_axes, bins_of_chunk, codecs_of
 from zvview.store.writing.samples import StrideSample
 from zvview.store.writing.sorting import rank_rows, run_starts, stable_order
@@ -40,6 +47,19 @@ def test_chunks_hold_a_quarter_to_one_megabyte(spread: str) -> None:
     shape = chosen(where, scale=100)
     assert len(set(shape)) == 1
     assert TARGET_BYTES / 4 < mean_bytes(where, shape, len(where) * 1600) <= TARGET_BYTES
+
+
+@pytest.mark.parametrize(("cells", "edge"), [(20_000, None), (20_001, 2), (160_000, 2), (160_001, 4), (10**7, 4)])
+def test_shards_are_as_small_as_leaves_few_enough_files(cells: int, edge: int | None) -> None:
+    full = np.stack(np.meshgrid(*[np.arange(12)] * 3), axis=-1).reshape(-1, 3)
+    assert choose_shard_shape(full, cells) == (edge and [edge] * 3)
+    alone = full * 4  # no two of these are in one shard, and no larger ones are made
+    assert choose_shard_shape(alone, cells) == (edge and [4] * 3)
+
+
+@pytest.mark.parametrize(("ndim", "edge"), [(1, 64), (2, 8), (3, 4), (4, 2), (7, 2)])
+def test_no_shard_is_larger_than_64_cells_where_it_can_be_cut(ndim: int, edge: int) -> None:
+    assert largest_shard(ndim) == [edge] * ndim
 
 
 @given(length=st.floats(1e-30, 1e30))

@@ -9,22 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zvview.format import documents, names
-from zvview.format.cells import vlen_header
-from zvview.format.grid import ChunkTable, sort_chunks
+from zvview.format.grid import ChunkTable, format_chunk_keys, sort_chunks
+from zvview.format.sequences import group_rows
 from zvview.store.cell_arrays import CellArray, GridArray
-from zvview.store.codecs import encode_wave, parse_codecs
+from zvview.store.codecs import parse_codecs
 from zvview.store.hierarchy import Hierarchy
 from zvview.store.patching.overlay import Overlay
 from zvview.store.shard_index import encode_shard
 from zvview.store.waves import read_cells
-from zvview.store.writing.grid_cells import GridCells
+from zvview.store.writing.grid_cells import GridCells, Pieces, encode_cells
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
+    pass
 
 __all__ = ["PatchedCells", "compressors_of", "grid_arrays", "grid_of"]
 
 _OF_LINKS = (names.LINKS, names.LINK_ATTRIBUTES, names.LINK_FRAGMENTS)
+_CELLS_AT_ONCE = 256  # of shards that are written anew; what is kept of them is in memory twice
 Grid = tuple[NDArray[np.int64], NDArray[np.int64], list[int] | None]
 
 
@@ -177,13 +178,13 @@ class PatchedCells(GridCells):
         encoded = _encode([cells[i] for i in differs.tolist()], compressors_of(document))
         prefix = f"{self.level_path}/{array}/c/"
         if shard_shape is None:
-            for place, cell in zip(index.tolist(), encoded, strict=True):
-                self._overlay.replace(prefix + "/".join(map(str, place)), cell)
+            for key, pieces in zip(format_chunk_keys(index, "/"), encoded, strict=True):
+                self._overlay.replace(prefix + key, b"".join(pieces) if pieces else None)
             return
         kept = np.concatenate((np.delete(coords, differs, axis=0), kept))
-        for shard, table in _fill_shards(self._overlay, stored, index, encoded, kept - origin, shard_shape, origin):
-            data = b"".join(encode_shard(table)) if any(cell is not None for cell in table) else None
-            self._overlay.replace(prefix + "/".join(map(str, shard)), data)
+        shards = _Shards(index, encoded, kept - origin, shard_shape)
+        for key, table in zip(shards.keys, shards.fill(self._overlay, stored, origin), strict=True):
+            self._overlay.replace(prefix + key, b"".join(encode_shard(table)) if any(table) else None)
 
 
 def _find_differing(
@@ -211,55 +212,71 @@ def _find_differing(
     return np.flatnonzero(~np.array(same, bool))
 
 
-def _encode(cells: Sequence[NDArray[np.uint8] | None], codecs: Sequence[dict[str, Any]]) -> list[bytes | None]:
-    """Cells as they are stored, each with its header and compressed; None stays None."""
+def _encode(cells: Sequence[NDArray[np.uint8] | None], codecs: Sequence[dict[str, Any]]) -> list[Pieces]:
+    """The pieces of cells as they are stored; none for None."""
     chain = parse_codecs([{"name": "vlen-bytes", "configuration": {}}, *codecs], array="").chain
-    wrapped = [None if cell is None else b"".join((vlen_header(len(cell)), cell.data)) for cell in cells]
-    encoded = encode_wave(wrapped, chain) if chain else wrapped
-    return [None if cell is None else bytes(cell) for cell in encoded]
+    encoded = iter(encode_cells([cell for cell in cells if cell is not None], chain))
+    return [() if cell is None else next(encoded) for cell in cells]
 
 
-def _fill_shards(
-    overlay: Overlay,
-    stored: GridArray | None,
-    index: NDArray[np.int64],
-    cells: Sequence[bytes | None],
-    kept: NDArray[np.int64],
-    shard_shape: Sequence[int],
-    origin: NDArray[np.int64],
-) -> Iterator[tuple[list[int], list[Buffer | None]]]:
-    """Each shard that holds one of the cells, with these and with the encoded ones that it keeps.
+class _Shards:
+    """The shards in which some cells lie.
 
     Parameters
     ----------
     index, kept : (n, sid), (m, sid) int64
-        Places in the array of the cells, and of others that stay.
+        Places in the array of these cells, and of all others that stay.
+    cells : n sequences of buffers
+        Their pieces; none of those that are no more.
+    shape : sequence of int
+        Cells of a shard along each axis.
+
+    Attributes
+    ----------
+    keys : list of str
+        Ends of their keys.
     """
-    edges = np.array(shard_shape, np.int64)
-    shards = ChunkTable.of(index // edges)
-    members_of, kept_of = (shards.group(coords // edges) for coords in (index, kept))
-    for shard, members, more in zip(shards.coords, members_of, kept_of, strict=True):
-        others = kept[more]
-        table: list[Buffer | None] = [None] * int(edges.prod())
-        local = np.concatenate((index[members], others)) - shard * edges
-        slots = np.ravel_multi_index(tuple(local.T), tuple(edges.tolist())).tolist()
-        filling = [*(cells[i] for i in members.tolist()), *_encoded_cells(overlay, stored, others + origin)]
-        for slot, cell in zip(slots, filling, strict=True):
-            table[slot] = cell
-        yield shard.tolist(), table
+
+    def __init__(
+        self, index: NDArray[np.int64], cells: Sequence[Pieces], kept: NDArray[np.int64], shape: Sequence[int]
+    ) -> None:
+        edges = np.array(shape, np.int64)
+        shards = ChunkTable.of(index // edges)
+        self.keys = format_chunk_keys(shards.coords, "/")
+        of = shards.find(kept // edges)
+        self._kept = kept[of >= 0]
+        self._of = np.concatenate((shards.find(index // edges), of[of >= 0]))
+        inner = np.concatenate((index, self._kept)) % edges
+        self._slots = np.ravel_multi_index(tuple(inner.T), tuple(edges.tolist()))
+        self._cells, self._size = cells, int(edges.prod())
+
+    def fill(self, overlay: Overlay, stored: GridArray | None, origin: NDArray[np.int64]) -> Iterator[list[Pieces]]:
+        """The pieces of all cells of each shard: these, and those that it keeps, as they stand in it."""
+        rows_of, new = group_rows(self._of, len(self.keys)), len(self._cells)
+        held = np.cumsum([len(rows) for rows in rows_of]) // _CELLS_AT_ONCE
+        for wave in np.split(np.arange(len(rows_of)), np.flatnonzero(np.diff(held)) + 1):
+            kept = np.concatenate([rows_of[shard] for shard in wave.tolist()])
+            kept = kept[kept >= new]
+            encoded = _read_encoded(overlay, stored, self._kept[kept - new] + origin)
+            found = dict(zip(kept.tolist(), encoded, strict=True))
+            for shard in wave.tolist():
+                table: list[Pieces] = [()] * self._size
+                for row, slot in zip(rows_of[shard].tolist(), self._slots[rows_of[shard]].tolist(), strict=True):
+                    table[slot] = self._cells[row] if row < new else found[row]
+                yield table
 
 
-def _encoded_cells(overlay: Overlay, stored: GridArray | None, coords: NDArray[np.int64]) -> list[Buffer | None]:
-    """The bytes of cells as they stand in their shards, None for those that are not there."""
+def _read_encoded(overlay: Overlay, stored: GridArray | None, coords: NDArray[np.int64]) -> list[Pieces]:
+    """Cells as they stand in their shards, none for those that are not there."""
     if stored is None or not len(coords):
-        return [None] * len(coords)
+        return [()] * len(coords)
     stored.prepare(requests := stored.preparation(coords), overlay.get_many(requests))
     plan = stored.plan(coords)
     answers = overlay.get_many(plan.requests)
-    out: list[Buffer | None] = []
+    out: list[Pieces] = []
     for place in plan.places:
         data = None if place is None else answers[place[0]]
-        out.append(None if place is None or data is None else memoryview(data)[place[1] : place[2]])
+        out.append(() if place is None or data is None else (memoryview(data)[place[1] : place[2]],))
     return out
 
 

@@ -62,18 +62,28 @@ class FolderSource:
 
     def get_many(self, requests: Sequence[Request], cancel: CancelToken | None = None) -> list[Buffer | None]:
         """See :meth:`zvview.store.places.source.Source.get_many`."""
-        check_keys([key for key, _ in requests])
-        log = self._pending.log()
-        answers: list[Buffer | None] = []
-        for i, (key, span) in enumerate(requests):
-            if cancel is not None and cancel.is_cancelled:
-                cancel.raise_if_cancelled()
-            answers.append(self._get(key, span, i) if log is None else self._get_committed(log, key, span, i))
-        return answers
+        return self._wave(requests, cancel)
 
     async def aget_many(self, requests: Sequence[Request], cancel: CancelToken | None = None) -> list[Buffer | None]:
         """See :meth:`zvview.store.places.source.Source.aget_many`; one thread hop per wave."""
         return await aget_in_thread(self.get_many, requests, cancel)
+
+    def get_versioned(
+        self, requests: Sequence[Request], cancel: CancelToken | None = None
+    ) -> tuple[list[Buffer | None], list[object]]:
+        """Answers as of :meth:`get_many`, and of each the version of the very file that it was read from."""
+        if os.name == "nt":  # where an open file may tell another device than its path does
+            check_keys([key for key, _ in requests])
+            before = self._versions([key for key, _ in requests])
+            return self._wave(requests, cancel), before
+        found: list[object] = [None] * len(requests)
+        return self._wave(requests, cancel, found), found
+
+    async def aget_versioned(
+        self, requests: Sequence[Request], cancel: CancelToken | None = None
+    ) -> tuple[list[Buffer | None], list[object]]:
+        """As :meth:`get_versioned`."""
+        return await aget_in_thread(self.get_versioned, requests, cancel)
 
     def list_names(self, path: str) -> list[str]:
         """See :meth:`zvview.store.places.source.Source.list_names`."""
@@ -133,7 +143,7 @@ class FolderSource:
             except OSError:
                 versions.append(None)
             else:
-                versions.append((found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
+                versions.append(_version_of(found))
         return versions
 
     @property
@@ -149,16 +159,34 @@ class FolderSource:
     def close(self) -> None:
         """Nothing is held open."""
 
+    def _wave(
+        self, requests: Sequence[Request], cancel: CancelToken | None, versions: list[object] | None = None
+    ) -> list[Buffer | None]:
+        """The answers to requests; the versions of what they hold go into `versions`, one for each."""
+        check_keys([key for key, _ in requests])
+        log = self._pending.log()
+        answers: list[Buffer | None] = []
+        for i, (key, span) in enumerate(requests):
+            if cancel is not None and cancel.is_cancelled:
+                cancel.raise_if_cancelled()
+            if log is None:
+                answers.append(self._get(key, span, i, versions))
+            else:
+                answers.append(self._get_committed(log, key, span, i, versions))
+        return answers
+
     def _list_files(self, path: str) -> Iterator[str]:
         return list_files(self.folder, folder_prefix(path).rstrip("/"), self.place)
 
-    def _get_committed(self, log: RedoLog, key: str, span: tuple[int, int] | None, index: int) -> bytes | None:
+    def _get_committed(
+        self, log: RedoLog, key: str, span: tuple[int, int] | None, index: int, versions: list[object] | None
+    ) -> bytes | None:
         """An object as it is with a pending commit; a staged file that is gone is in its place already."""
         if key in log.removed:
             return None
         staged = log.staged.get(key)
-        found = None if staged is None else self._get(staged.key, span, index)
-        return self._get(key, span, index) if found is None else found
+        found = None if staged is None else self._get(staged.key, span, index, versions)
+        return self._get(key, span, index, versions) if found is None else found
 
     def _size(self, key: str) -> int | None:
         try:
@@ -169,7 +197,7 @@ class FolderSource:
             raise self._unreachable(key, error) from error
         return None if stat.S_ISDIR(found.st_mode) else found.st_size
 
-    def _get(self, key: str, span: tuple[int, int] | None, index: int) -> bytes | None:
+    def _get(self, key: str, span: tuple[int, int] | None, index: int, versions: list[object] | None) -> bytes | None:
         try:
             handle = os.open(self._prefix + key, _READ_FLAGS)
         except OSError as error:
@@ -177,7 +205,10 @@ class FolderSource:
                 return None
             raise self._unreachable(key, error) from error
         try:
-            size = os.fstat(handle).st_size
+            found = os.fstat(handle)
+            size = found.st_size
+            if versions is not None:
+                versions[index] = _version_of(found)
             if span is None and size <= MAX_OBJECT_BYTES:  # nearly all requests, and thousands in a wave: no more calls
                 data = os.read(handle, size)
                 if len(data) == size:
@@ -195,6 +226,10 @@ class FolderSource:
 
     def _unreachable(self, key: str, error: OSError) -> UnreachableError:
         return UnreachableError(f"cannot read {key!r} of {self.place}: {error.strerror or error}")
+
+
+def _version_of(found: os.stat_result) -> object:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _read(handle: int, start: int, stop: int) -> bytes:

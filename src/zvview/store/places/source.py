@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from zvview.cancel import CancelToken
 from zvview.errors import DamagedError, InvalidInputError
@@ -33,6 +33,7 @@ __all__ = [
     "refuse_oversized",
 ]
 
+Answers = TypeVar("Answers")
 Request: TypeAlias = tuple[str, tuple[int, int] | None]
 """A key and a byte range ``(start, stop)``, or None for the whole object.
 
@@ -215,10 +216,10 @@ def _is_unicode(text: str) -> bool:
 
 
 async def aget_in_thread(
-    get_many: Callable[[Sequence[Request], CancelToken | None], list[Buffer | None]],
+    get_many: Callable[[Sequence[Request], CancelToken | None], Answers],
     requests: Sequence[Request],
     cancel: CancelToken | None,
-) -> list[Buffer | None]:
+) -> Answers:
     """A whole wave in one other thread, which also stops when the awaiting task is cancelled."""
     token = CancelToken()
     withdraw = cancel.on_cancel(token.cancel) if cancel is not None else None

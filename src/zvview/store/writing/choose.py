@@ -1,4 +1,4 @@
-"""Choosing the edge of chunks from the data, so that all cells of a chunk together hold 0.25 to 1 MB.
+"""Choosing the edge of chunks from the data, so that all cells of a chunk together hold 0.25 to 1 MB, and their shards.
 
 The mean that counts is weighted by bytes: the size of the chunk in which a vertex lies. A plain mean is misled by the
 thin outskirts of clustered data. Edges are "round": three bits behind the leading one. Such edges, and the halves of
@@ -14,10 +14,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from zvview.format.grid import sort_chunks
 from zvview.format.metadata import Axis, space_axes
 from zvview.store.writing.sorting import rank_rows
 
-__all__ = ["TARGET_BYTES", "choose_bin_shape", "choose_chunk_shape", "round_edge"]
+__all__ = [
+    "TARGET_BYTES",
+    "choose_bin_shape",
+    "choose_chunk_shape",
+    "choose_shard_shape",
+    "largest_shard",
+    "round_edge",
+]
 
 TARGET_BYTES = 1 << 20
 """Most bytes of the byte-weighted mean chunk."""
@@ -26,6 +34,8 @@ _MANTISSAS = 8  # edges are m x 2^e with 8 <= m < 16
 _FINEST = 2.0**-40  # of the largest coordinate: below it chunk coordinates would meet the precision of floats
 _POINT_BINS = 4
 _OTHER_BINS = 8
+_MOST_FILES = 20_000  # of a level; folders of more get slow
+_SHARD_BITS = 6  # of the number of cells of a shard at most: 16 to 64 MB
 
 
 def round_edge(length: float) -> float:
@@ -83,6 +93,32 @@ def choose_bin_shape(chunk_shape: Sequence[float], is_points: bool) -> tuple[flo
     """Edge lengths of bins. Both counts are powers of two, so that ``floor(p / bin) // count == floor(p / chunk)``."""
     count = _POINT_BINS if is_points else _OTHER_BINS
     return tuple(edge / count for edge in chunk_shape)
+
+
+def choose_shard_shape(index: NDArray[np.int64], cells: int) -> list[int] | None:
+    """Cells of a shard along each axis, None where a level needs no shards.
+
+    The smallest shards that leave few enough files, since whoever changes a cell writes all of its shard.
+
+    Parameters
+    ----------
+    index : (n, ndim) int64
+        Places in the grid of the chunks that hold anything.
+    cells : int
+        Of all arrays of the level together.
+    """
+    if cells <= _MOST_FILES:
+        return None
+    chunks, ndim = len(sort_chunks(index)), index.shape[1]
+    largest, edge = largest_shard(ndim), 2
+    while edge < largest[0] and cells * len(sort_chunks(index // edge)) > _MOST_FILES * chunks:
+        edge *= 2
+    return [edge] * ndim
+
+
+def largest_shard(ndim: int) -> list[int]:
+    """Cells along each axis of the largest shards that are chosen, a power of two and 2 at least."""
+    return [1 << max(1, _SHARD_BITS // ndim)] * ndim
 
 
 def _shape_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from zvview.format import documents
 from zvview.format.cells import vlen_header
 from zvview.format.grid import format_chunk_keys
-from zvview.store.codecs import encode_wave, parse_codecs
+from zvview.store.codecs import CodecChain, encode_wave, parse_codecs
 from zvview.store.shard_index import encode_shard
 from zvview.store.writing.sorting import run_starts
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["GridCells", "Putter"]
+__all__ = ["GridCells", "Pieces", "Putter", "encode_cells"]
+
+Pieces: TypeAlias = "Sequence[Buffer]"
+"""Of a cell as it is stored, which has one at least; none stand for a cell that is not there."""
 
 
 class Putter(Protocol):
@@ -67,7 +70,7 @@ class GridCells:
         self._chain = parse_codecs([{"name": "vlen-bytes", "configuration": {}}, *codecs], array=level_path).chain
         self._shard = None if shard_shape is None else np.array(shard_shape, np.int64)
         self._coords: dict[str, list[NDArray[np.int64]]] = {}
-        self._open_shards: dict[str, tuple[NDArray[np.int64], list[Buffer], NDArray[np.int64]]] = {}
+        self._open_shards: dict[str, tuple[NDArray[np.int64], list[Pieces], NDArray[np.int64]]] = {}
         self._keys: list[tuple[NDArray[np.int64], list[str]]] = []
         self.documents: dict[str, dict[str, Any]] = {}
 
@@ -88,16 +91,7 @@ class GridCells:
         payloads : n uint8 arrays
         """
         self._coords.setdefault(array, []).append(coords)
-        prefix = f"{self.level_path}/{array}/c/"
-        if not self._chain and self._shard is None:
-            names = ["/".join(map(str, c)) for c in (coords - self._origin).tolist()]
-            items = zip(names, payloads, strict=True)
-            self._putter.put_many((prefix + name, (vlen_header(len(p)), p.data)) for name, p in items)
-            return
-        wrapped = [np.concatenate((np.frombuffer(vlen_header(len(p)), np.uint8), p)) for p in payloads]
-        cells: list[Buffer | None] = [cell.data for cell in wrapped]
-        encoded = encode_wave(cells, self._chain) if self._chain else cells
-        self._put_encoded(array, prefix, coords, [c for c in encoded if c is not None])
+        self._put_encoded(array, f"{self.level_path}/{array}/c/", coords, encode_cells(payloads, self._chain))
 
     def finish(self, array: str, attributes: Mapping[str, Any]) -> None:
         """Write what is left of an array and make its document."""
@@ -113,10 +107,10 @@ class GridCells:
             shard_shape=None if self._shard is None else self._shard.tolist(),
         )
 
-    def _put_encoded(self, array: str, prefix: str, coords: NDArray[np.int64], cells: list[Buffer]) -> None:
+    def _put_encoded(self, array: str, prefix: str, coords: NDArray[np.int64], cells: list[Pieces]) -> None:
         if self._shard is None:
-            names = ["/".join(map(str, c)) for c in (coords - self._origin).tolist()]
-            self._putter.put_many((prefix + name, (cell,)) for name, cell in zip(names, cells, strict=True))
+            names = format_chunk_keys(coords - self._origin, "/")
+            self._putter.put_many((prefix + name, pieces) for name, pieces in zip(names, cells, strict=True))
             return
         local = coords - self._origin
         shards = local // self._shard
@@ -124,21 +118,24 @@ class GridCells:
         for start, stop in pairwise(starts):
             shard, inside = shards[start], local[start:stop] - shards[start] * self._shard
             slots = np.ravel_multi_index(tuple(inside.T), tuple(self._shard.tolist())).astype(np.int64)
+            own = cells[start:stop]
+            if stop == len(coords):  # they wait for others, and what they are views of need not
+                own = [(b"".join(pieces),) for pieces in own]
             there = self._open_shards.get(array)
             if there is not None and (there[0] == shard).all():
-                self._open_shards[array] = (shard, there[1] + cells[start:stop], np.concatenate((there[2], slots)))
+                self._open_shards[array] = (shard, there[1] + own, np.concatenate((there[2], slots)))
             else:
                 self._flush(array, prefix)
-                self._open_shards[array] = (shard, cells[start:stop], slots)
+                self._open_shards[array] = (shard, own, slots)
 
     def _flush(self, array: str, prefix: str) -> None:
         there = self._open_shards.pop(array, None)
         if there is None or self._shard is None:
             return
         shard, cells, slots = there
-        table: list[Buffer | None] = [None] * int(self._shard.prod())
-        for slot, cell in zip(slots.tolist(), cells, strict=True):
-            table[slot] = cell
+        table: list[Pieces] = [()] * int(self._shard.prod())
+        for slot, pieces in zip(slots.tolist(), cells, strict=True):
+            table[slot] = pieces
         self._putter.put_many([(prefix + "/".join(map(str, shard.tolist())), encode_shard(table))])
 
     def _sorted_keys(self, coords: NDArray[np.int64]) -> list[str]:
@@ -150,3 +147,11 @@ class GridCells:
         if len(self._keys) < 2:
             self._keys.append((coords, keys))
         return keys
+
+
+def encode_cells(payloads: Sequence[NDArray[np.uint8]], chain: CodecChain) -> list[Pieces]:
+    """Cells as they are stored, each with its header and compressed: the pieces of each, one at least."""
+    pieces: list[Pieces] = [(vlen_header(len(payload)), payload.data) for payload in payloads]
+    if not chain:
+        return pieces  # joined once, in a file or a shard
+    return [(cell,) for cell in encode_wave([b"".join(parts) for parts in pieces], chain) if cell is not None]

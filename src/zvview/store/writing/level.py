@@ -17,6 +17,7 @@ from zvview.errors import InvalidInputError
 from zvview.format import documents, names
 from zvview.format.grid import grid_of_bounds
 from zvview.store.index import IndexedLevel
+from zvview.store.writing.choose import choose_shard_shape, largest_shard
 from zvview.store.writing.grid_cells import GridCells, Putter
 from zvview.store.writing.kept_columns import Columns
 from zvview.store.writing.level_links import count_link_cells, write_links
@@ -35,10 +36,6 @@ from zvview.store.writing.vertex_waves import Merge
 
 __all__ = ["LevelContent", "LevelPlan", "WrittenLevel", "describe_level", "write_level"]
 
-SHARD_ABOVE_CELLS = 20_000
-"""A level with more cells than this is written in shards unless told otherwise: folders of more files get slow."""
-
-_SHARD_CELLS = 64  # of one shard at most: 16 to 64 MB
 _WAVE_BYTES = 32 << 20
 
 
@@ -225,15 +222,18 @@ def _make_grid(
     origin, shape = grid_of_bounds(plan.lo, plan.hi, edges)
     cells = len(merge.chunks) * (2 + len(content.vertices.names) + has_owners)
     cells += 0 if links is None else count_link_cells(links, len(content.links.names))
-    shards = cells > SHARD_ABOVE_CELLS if plan.shards is None else plan.shards
-    check_shards(shards, len(edges))
-    shard_shape: Sequence[int] | None
-    if isinstance(shards, bool):
-        edge = max(2, int(_SHARD_CELLS ** (1 / len(edges)) + 1e-9))
-        shard_shape = [edge] * len(edges) if shards else None
-    else:
-        shard_shape = [shards] * len(edges) if isinstance(shards, int) else shards
-    return GridCells(putter, path, origin, shape, plan.codecs, shard_shape)
+    return GridCells(putter, path, origin, shape, plan.codecs, _shard_shape(plan, merge.chunks - origin, cells))
+
+
+def _shard_shape(plan: LevelPlan, index: NDArray[np.int64], cells: int) -> Sequence[int] | None:
+    """Cells of a shard, None where there are to be none."""
+    asked, ndim = plan.shards, index.shape[1]
+    check_shards(asked, ndim)
+    if asked is None:
+        return choose_shard_shape(index, cells)
+    if isinstance(asked, bool):
+        return largest_shard(ndim) if asked else None
+    return [asked] * ndim if isinstance(asked, int) else asked
 
 
 class _Steps:

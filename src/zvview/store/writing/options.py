@@ -99,7 +99,8 @@ class WriteOptions:
     codec : None, "raw", "zstd", "blosc", "gzip", dict or list of dict
         Compression of cells. None: raw in local places, zstd in remote ones.
     shards : None, bool, int or D ints
-        Cells of a shard along each axis. None: in shards only above 20,000 cells; True: always, of a default shape.
+        Cells of a shard along each axis. None: above 20,000 cells in the smallest shards that leave fewer files, of up
+        to 64 cells; True: always, in the largest of these.
     name : str, optional
         How collections show the store; default the last part of its place.
     crs : optional
