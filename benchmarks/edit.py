@@ -42,7 +42,6 @@ ROUNDS = 9
 RESIDENT = 100_000
 SINGLE_ROUNDS = 50
 MB = 1e6
-_REST_S = 6  # after many files were removed: a second more than ext4 waits
 _PARTS = {
     "digests": "digest_chunks",
     "level 0": "put_vertex_edits",
@@ -165,25 +164,23 @@ def _both(top: Path, stores: Mapping[str, tuple[Path, Cluster]], attribute: str)
 def measure(cases: Mapping[str, Case], top: Path) -> dict[str, list[Run]]:
     """Rounds of each case, in turns, after one that does not count.
 
-    Copies are removed when all is done: ext4 takes no inode that was freed in the last seconds, and looks at all such
+    Copies stay until all is measured: ext4 takes no inode that was freed in the last minutes, and looks at all such
     ones for each file that is made, so that a commit after a removal takes up to twice as long.
     """
     out: dict[str, list[Run]] = {label: [] for label in cases}
-    copies = top / "copies"
-    copies.mkdir()
+    copies = Path(tempfile.mkdtemp(dir=top))
     for turn in range(ROUNDS + 1):
         for label, case in cases.items():
             run = measure_once(case, copies / f"{turn} {label}")
             if turn:
                 out[label].append(run)
-    shutil.rmtree(copies)
-    time.sleep(_REST_S)
     return out
 
 
 def measure_once(case: Case, copy: Path) -> Run:
     """Edit a copy of a store and commit."""
     shutil.copytree(case.place, copy, copy_function=os.link)
+    os.sync()  # or the commit would wait for the links of the copy too, one for each file of the store
     old = _state(copy)
     with zvview.open(copy) as store:
         session = store.edit()

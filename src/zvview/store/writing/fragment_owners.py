@@ -15,6 +15,7 @@ from zvview.store.writing.sorting import run_starts
 __all__ = ["FragmentOwners", "OwnedFragments"]
 
 _RUN_FRAGMENTS = 1 << 17  # 4 MB, and about three times as much while they are sorted
+_KEPT_RUNS = 4  # in memory; of an edit there are hardly more
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +47,7 @@ class OwnedFragments:
 
 
 class FragmentOwners:
-    """Owner and place of every fragment of a level: 32 bytes each, on disk past the first 131,072.
+    """Owner and place of every fragment of a level: 32 bytes each, on disk where they are more than half a million.
 
     What is there is kept as runs, each sorted by object, so that the fragments of some objects are a slice of each.
     """
@@ -70,7 +71,9 @@ class FragmentOwners:
         """Take the fragments of a wave, each array (F,); without ranks an object goes by chunk and place in it."""
         self._pending.append(OwnedFragments(objects, chunks, fragments, chunks if ranks is None else ranks))
         if sum(map(len, self._pending)) > _RUN_FRAGMENTS:
-            self._runs = [*map(self._spool.spill, self._runs), self._spool.spill(self._take_pending())]
+            self._runs.append(self._take_pending())
+            if len(self._runs) > _KEPT_RUNS:
+                self._runs = [*map(self._spool.spill, self._runs)]
 
     def ids(self) -> NDArray[np.int64]:
         """Ids of all objects that own a fragment, ascending."""
