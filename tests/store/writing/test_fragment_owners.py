@@ -17,13 +17,14 @@ from zvview.store.writing.runs import Spool, count_bytes
 WAVES = st.lists(st.lists(st.tuples(*[st.integers(0, 9)] * 4), max_size=12), max_size=6)
 
 
-@given(WAVES, st.booleans(), st.integers(1, 20))
+@given(WAVES, st.booleans(), st.integers(1, 20), st.integers(0, 3))
 @settings(max_examples=60, deadline=None)
 def test_fragments_come_by_object_and_rank_however_they_were_kept(
-    waves: list[list[tuple[int, int, int, int]]], has_ranks: bool, most: int
+    waves: list[list[tuple[int, int, int, int]]], has_ranks: bool, most: int, kept: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fragment_owners, "_RUN_FRAGMENTS", most)
+        patch.setattr(fragment_owners, "_KEPT_RUNS", kept)
         patch.setattr(runs, "_SMALL", 1)
         owners = FragmentOwners()
         rows: list[tuple[int, int, int, int]] = []
@@ -49,8 +50,11 @@ def test_fragments_come_by_object_and_rank_however_they_were_kept(
 def test_what_waits_on_disk_goes_with_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(fragment_owners, "_RUN_FRAGMENTS", 10_000)
+    monkeypatch.setattr(fragment_owners, "_KEPT_RUNS", 1)
     owners = FragmentOwners()
     numbers = np.arange(20_000)
+    owners.add(numbers, numbers, numbers, None)
+    assert not any(tmp_path.iterdir())
     owners.add(numbers, numbers, numbers, None)
     assert any(tmp_path.iterdir())
     del owners
