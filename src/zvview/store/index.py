@@ -3,7 +3,8 @@
 A hint, never an authority: another writer makes it stale, so it may steer plans and colour limits but not hide data. ::
 
     zvview/          group, attribute "zvview_index"
-    zvview/chunks    int64 (n, 2 + sid) in one zarr chunk: level, vertices, chunk coordinate
+    zvview/chunks    int64 (n, 2 + sid + m) in one zarr chunk: level, vertices, chunk coordinate, and bits that tell of
+                     which arrays of the level there is a cell, of those that have not a cell for each of its chunks
     zvview/surveys   of stores of lines with coarse levels: what a refresh of these has to know, not read here
 """
 
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from zvview.errors import DamagedError
 from zvview.format import documents, names
+from zvview.format.grid import ChunkTable, list_chunks
 from zvview.store.hierarchy import fingerprint
 from zvview.store.writing.plain_cells import plain_cells
 
@@ -26,13 +29,18 @@ if TYPE_CHECKING:
 __all__ = ["ATTRIBUTE", "VERSION", "IndexedLevel", "build_index"]
 
 ATTRIBUTE: Final = "zvview_index"
-VERSION: Final = 1
+VERSION: Final = 2
 METADATA: Final = "metadata"
 FINGERPRINTS: Final = "fingerprints"
 LEVELS: Final = "levels"
 VERTEX_COUNT: Final = "vertex_count"
 ATTRIBUTES: Final = "attributes"
 SID_NDIM: Final = "sid_ndim"
+SETS: Final = "sets"
+BIT: Final = "bit"
+
+BITS: Final = 63
+"""Of a column of the table, which is of signed numbers."""
 
 SAME_CHUNKS: Final = True
 """Stands for ``nonempty_chunks`` of an array that has those of its level's ``vertices``."""
@@ -79,9 +87,12 @@ def build_index(
     cells : list of (key, pieces)
     """
     width = max(entry.chunks.shape[1] for entry in levels)
+    sets = {str(entry.level): _Sets(entry.chunks) for entry in levels}
+    metadata = {path: _shortened(path, document, nodes, sets) for path, document in nodes.items()}
+    bits = max(-(-len(found.members) // BITS) for found in sets.values())
     own = {
         "version": VERSION,
-        METADATA: {path: _shortened(path, document, nodes) for path, document in nodes.items()},
+        METADATA: metadata,
         FINGERPRINTS: {path: fingerprint(data) for path, data in encoded.items()},
         LEVELS: {
             str(entry.level): {
@@ -91,27 +102,66 @@ def build_index(
             }
             for entry in levels
         },
+        **({SETS: bits} if bits else {}),
     }
-    rows = np.concatenate([_rows(entry, width) for entry in levels])
+    rows = np.concatenate([_rows(entry, width, bits, sets[str(entry.level)]) for entry in levels])
     path = f"{names.INDEX}/{names.INDEX_CHUNKS}"
     chunk_shape = [max(1, n) for n in rows.shape]
     array = documents.plain_array(rows, chunk_shape=chunk_shape, codecs=documents.CHECKED_ZSTD)
     return {names.INDEX: documents.group({ATTRIBUTE: own}), path: array}, plain_cells(path, array, rows)
 
 
-def _rows(entry: IndexedLevel, width: int) -> NDArray[np.int64]:
+class _Sets:
+    """Sets of chunks of a level, of each of which some arrays have cells.
+
+    Attributes
+    ----------
+    members : list of (n,) int64
+        Rows of the chunks of each set, by its bit.
+    """
+
+    def __init__(self, chunks: NDArray[np.int64]) -> None:
+        self._table, self._sid = ChunkTable.of(chunks), chunks.shape[1]
+        self._bits: dict[bytes, int] = {}
+        self.members: list[NDArray[np.int64]] = []
+
+    def bit_of(self, keys: object) -> int | None:
+        """The bit of what a document lists; None where that is no list of chunks of the level, each once."""
+        if not isinstance(keys, list):
+            return None
+        try:
+            rows = self._table.find(list_chunks(keys, self._sid))
+        except DamagedError:
+            return None
+        if len(rows) != len(keys) or (rows < 0).any():
+            return None
+        bit = self._bits.setdefault(rows.tobytes(), len(self.members))
+        if bit == len(self.members):
+            self.members.append(rows)
+        return bit
+
+
+def _rows(entry: IndexedLevel, width: int, bits: int, sets: _Sets) -> NDArray[np.int64]:
     """Rows of a level, with zeros behind coordinates of fewer components than another level's."""
-    rows = np.zeros((len(entry.counts), 2 + width), np.int64)
+    rows = np.zeros((len(entry.counts), 2 + width + bits), np.int64)
     rows[:, 0], rows[:, 1] = entry.level, entry.counts
     rows[:, 2 : 2 + entry.chunks.shape[1]] = entry.chunks
+    for bit, members in enumerate(sets.members):
+        rows[members, 2 + width + bit // BITS] |= 1 << bit % BITS
     return rows
 
 
-def _shortened(path: str, document: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The document, without a list of chunks that its level's vertices have as well."""
-    attributes = document.get("attributes", {})
-    vertices = nodes.get(f"{path.partition('/')[0]}/{names.VERTICES}")
+def _shortened(
+    path: str, document: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]], sets: Mapping[str, _Sets]
+) -> dict[str, Any]:
+    """The document, with what tells its list of chunks in few letters, where that list is told elsewhere."""
+    attributes, level = document.get("attributes", {}), path.partition("/")[0]
+    vertices = nodes.get(f"{level}/{names.VERTICES}")
     keys = attributes.get(names.NONEMPTY_CHUNKS)
-    if keys is None or vertices is None or vertices["attributes"].get(names.NONEMPTY_CHUNKS) != keys:
+    if keys is None or vertices is None or level not in sets:
         return dict(document)
-    return {**document, "attributes": {**attributes, names.NONEMPTY_CHUNKS: SAME_CHUNKS}}
+    told: object = SAME_CHUNKS
+    if vertices["attributes"].get(names.NONEMPTY_CHUNKS) != keys:
+        bit = sets[level].bit_of(keys)
+        told = keys if bit is None else {BIT: bit}
+    return {**document, "attributes": {**attributes, names.NONEMPTY_CHUNKS: told}}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from zvview.errors import ZvviewError
 from zvview.format import names
 from zvview.format.sequences import distinct
-from zvview.format.values import as_int, as_mapping, as_str
+from zvview.format.values import as_int, as_mapping, as_str, wrong
 from zvview.store.array_codecs import parse_codecs
 from zvview.store.codecs import decode_wave
 from zvview.store.hierarchy import document_key, parse_document
@@ -29,7 +29,8 @@ __all__ = ["INDEX_REQUESTS", "IndexView", "parse_index", "read_index"]
 
 _PART = "zvview index"
 _CHUNKS_PATH = f"{names.INDEX}/{names.INDEX_CHUNKS}"
-_VERSION = 1
+_VERSIONS = (1, 2)  # the first spelled out the chunks of all arrays that have others than their level's vertices
+_BITS = 63  # of a column of the table that tell of sets of chunks
 
 INDEX_REQUESTS: tuple[Request, ...] = (
     (document_key(names.INDEX), None),
@@ -82,32 +83,38 @@ def parse_index(answers: list[Buffer | None]) -> IndexView | None:
 
 def _parse(group: Mapping[str, Any], array: Mapping[str, Any], cell: Buffer | None) -> IndexView | None:
     own = as_mapping(group["attributes"].get("zvview_index"), _PART, "zvview_index")
-    if as_int(own.get("version"), _PART, "version") != _VERSION:
+    if as_int(own.get("version"), _PART, "version") not in _VERSIONS:
         return None
     codecs = parse_codecs(array.get("codecs") or [], array=_CHUNKS_PATH)
     # a store that holds nothing has no rows, and so no cell
     data = None if cell is None else decode_wave([cell], [codecs.chain])[0]
     columns = as_int(as_mapping({"n": array["shape"][-1]}, _PART, "shape")["n"], _PART, "shape", minimum=3)
+    bits = as_int(own.get("sets", 0), _PART, "sets", minimum=0)
+    if bits > columns - 3:
+        return None
     rows = as_int(array["shape"][0], _PART, "shape", minimum=0)
     table = np.frombuffer(memoryview(data), "<i8") if data is not None else np.empty(0, "<i8")
     if rows * columns > len(table):
         return None
     table = table[: rows * columns].reshape(-1, columns)
     levels = as_mapping(own.get("levels") or {}, _PART, "levels")
-    chunks, counts = {}, {}
+    chunks, counts, sets = {}, {}, {}
     named = {int(text) for text in levels if text.isascii() and text.isdigit()}  # also those that hold nothing
     for level in sorted(named.union(distinct(table[:, 0]).tolist())):
         of_level = table[table[:, 0] == level]
         told = as_mapping(levels.get(str(level)) or {}, _PART, "levels")
-        width = as_int(told.get("sid_ndim", columns - 2), _PART, "sid_ndim", minimum=1)
+        width = as_int(told.get("sid_ndim", columns - 2 - bits), _PART, "sid_ndim", minimum=1)
         chunks[level], counts[level] = of_level[:, 2 : 2 + width], of_level[:, 1]
+        sets[level] = of_level[:, columns - bits :]
     documents = {}
     for path, document in as_mapping(own.get("metadata"), _PART, "metadata").items():
         document = dict(as_mapping(document, _PART, path))
         attributes = dict(as_mapping(document.get("attributes") or {}, _PART, path))
         level_text = path.split("/", 1)[0]
-        if attributes.get(names.NONEMPTY_CHUNKS) is True and level_text.isascii() and level_text.isdigit():
-            attributes[names.NONEMPTY_CHUNKS] = chunks.get(int(level_text), np.empty((0, columns - 2), np.int64))
+        if names.NONEMPTY_CHUNKS in attributes and level_text.isascii() and level_text.isdigit():
+            level = int(level_text)
+            known = chunks.get(level, np.empty((0, columns - 2 - bits), np.int64)), sets.get(level, table[:0, :0])
+            attributes[names.NONEMPTY_CHUNKS] = _spell_out(attributes[names.NONEMPTY_CHUNKS], *known, path)
         document["attributes"] = attributes
         documents[path] = document
     fingerprints = {
@@ -120,3 +127,15 @@ def _parse(group: Mapping[str, Any], array: Mapping[str, Any], cell: Buffer | No
         if k.isascii() and k.isdigit()
     }
     return IndexView(documents, fingerprints, chunks, counts, statistics)
+
+
+def _spell_out(told: Any, chunks: NDArray[np.int64], sets: NDArray[np.int64], path: str) -> Any:
+    """The chunks that the index tells of an array: all of its level's, a set of them, or a list."""
+    if told is True:
+        return chunks
+    if not isinstance(told, dict):
+        return told
+    bit = as_int(told.get("bit"), _PART, path, minimum=0)
+    if bit >= _BITS * sets.shape[1]:
+        raise wrong(_PART, path, told, f"one of {_BITS * sets.shape[1]} bits")
+    return chunks[sets[:, bit // _BITS] >> bit % _BITS & 1 == 1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,6 @@ from zvview.store.patching.overlay import Overlay
 from zvview.store.shard_index import encode_shard
 from zvview.store.waves import read_cells
 from zvview.store.writing.grid_cells import GridCells, Pieces, encode_cells
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["PatchedCells", "compressors_of", "grid_arrays", "grid_of"]
 
