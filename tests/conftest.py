@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from hypothesis import HealthCheck, settings
 # an example may take long, or be long in the making, for what else the machine does
 settings.register_profile("zvview", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("zvview")
+
+# shells take interrupts away from what they run in the background, and with that from the programs that tests interrupt
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
