@@ -75,6 +75,7 @@ def test_levels_stand_one_after_the_other_in_the_table() -> None:
     ]
     documents, cells = build_index({}, {}, levels)
     assert documents["zvview/chunks"]["shape"] == [3, 4]
+    assert documents["zvview"]["attributes"][ATTRIBUTE]["version"] == 1  # nothing in it that older readers do not know
     assert documents["zvview"]["attributes"][ATTRIBUTE]["levels"]["1"] == {"vertex_count": 3, "attributes": {}}
     assert [key for key, _ in cells] == ["zvview/chunks/c/0/0"]
 

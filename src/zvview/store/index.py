@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["ATTRIBUTE", "VERSION", "IndexedLevel", "build_index"]
 
 ATTRIBUTE: Final = "zvview_index"
-VERSION: Final = 2
+VERSION: Final = 1
+WITH_SETS: Final = 2
+"""Version of an index with sets of chunks, which older readers do not know."""
+
 METADATA: Final = "metadata"
 FINGERPRINTS: Final = "fingerprints"
 LEVELS: Final = "levels"
@@ -88,11 +91,11 @@ def build_index(
     """
     width = max(entry.chunks.shape[1] for entry in levels)
     sets = {str(entry.level): _Sets(entry.chunks) for entry in levels}
-    metadata = {path: _shortened(path, document, nodes, sets) for path, document in nodes.items()}
+    short = {path: _shortened(path, nodes[path], nodes, sets) for path in sorted(nodes)}  # bits tell of no other order
     bits = max(-(-len(found.members) // BITS) for found in sets.values())
     own = {
-        "version": VERSION,
-        METADATA: metadata,
+        "version": WITH_SETS if bits else VERSION,
+        METADATA: {path: short[path] for path in nodes},
         FINGERPRINTS: {path: fingerprint(data) for path, data in encoded.items()},
         LEVELS: {
             str(entry.level): {

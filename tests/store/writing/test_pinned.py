@@ -29,11 +29,11 @@ HASHES = {
     "points": "38f30cac78ef512dcdc855d7",
     "objects": "2f74ade27dfa093bbd807685",
     "line": "7146dcf639c7f4887c20075e",
-    "polyline": "6509f2801aa208f576ce0e48",
-    "streamline": "70594fdc4526a2c95dc2ea81",
-    "graph": "715460f5856389618a001383",
-    "skeleton": "2733278182bbcb65b57d72ec",
-    "mesh": "0fb21019e6748ad910e91232",
+    "polyline": "9a6169cb1fb0a61dbc4e58ff",
+    "streamline": "08561fce0cb2bb270d833e73",
+    "graph": "6d01ab233493182f8e3e3274",
+    "skeleton": "29c17d82bbad64069d86a1ee",
+    "mesh": "5246cae455356b4eec19628e",
 }
 
 
