@@ -130,6 +130,16 @@ def malformed(base: str) -> list[bytes]:
     ]
 
 
+def is_served_soon(port: int) -> bool:
+    """Whether it is, once the system has room again for a connection that waits behind those that were given up."""
+    for _ in range(40):
+        try:
+            return is_served(port)
+        except ConnectionResetError:
+            time.sleep(0.25)
+    return False
+
+
 def is_served(port: int) -> bool:
     with socket.create_connection(("127.0.0.1", port), timeout=20) as one:
         one.sendall(request(f"/zarr-vectors/{TOKEN}/store/points/info", "Connection: close"))
@@ -230,4 +240,4 @@ def test_clients_that_leave_are_no_error(server: Server) -> None:
             one.sendall(cell if turn % 3 else cell[: turn // 3])
             if turn % 2:
                 time.sleep(0.001)
-    assert is_served(server.port)
+    assert is_served_soon(server.port)
