@@ -29,7 +29,7 @@ __all__ = ["INDEX_REQUESTS", "IndexView", "parse_index", "read_index"]
 
 _PART = "zvview index"
 _CHUNKS_PATH = f"{names.INDEX}/{names.INDEX_CHUNKS}"
-_VERSIONS = (1, 2)  # the first spelled out the chunks of all arrays that have others than their level's vertices
+_VERSIONS = (1, 2)  # the second tells of sets of chunks
 _BITS = 63  # of a column of the table that tell of sets of chunks
 
 INDEX_REQUESTS: tuple[Request, ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import asyncio
 import re
 import socket
@@ -131,12 +132,12 @@ def malformed(base: str) -> list[bytes]:
 
 
 def is_served_soon(port: int) -> bool:
-    """Whether it is, once the system has room again for a connection that waits behind those that were given up."""
+    """Whether it is, once the server has seen who left: until then it may refuse one more as too many at once."""
     for _ in range(40):
-        try:
-            return is_served(port)
-        except ConnectionResetError:
-            time.sleep(0.25)
+        with contextlib.suppress(ConnectionResetError):  # what it answers then is lost where it hangs up on a request
+            if is_served(port):
+                return True
+        time.sleep(0.25)
     return False
 
 
