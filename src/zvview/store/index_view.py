@@ -20,6 +20,20 @@ from zvview.format.values import as_int, as_mapping, as_str, wrong
 from zvview.store.array_codecs import parse_codecs
 from zvview.store.codecs import decode_wave
 from zvview.store.hierarchy import document_key, parse_document
+from zvview.store.index import (
+    ATTRIBUTE,
+    ATTRIBUTES,
+    BIT,
+    BITS,
+    FINGERPRINTS,
+    LEVELS,
+    METADATA,
+    SAME_CHUNKS,
+    SETS,
+    SID_NDIM,
+    VERSION,
+    WITH_SETS,
+)
 from zvview.store.places.source import Request, Source
 
 if TYPE_CHECKING:
@@ -29,8 +43,6 @@ __all__ = ["INDEX_REQUESTS", "IndexView", "parse_index", "read_index"]
 
 _PART = "zvview index"
 _CHUNKS_PATH = f"{names.INDEX}/{names.INDEX_CHUNKS}"
-_VERSIONS = (1, 2)  # the second tells of sets of chunks
-_BITS = 63  # of a column of the table that tell of sets of chunks
 
 INDEX_REQUESTS: tuple[Request, ...] = (
     (document_key(names.INDEX), None),
@@ -82,14 +94,14 @@ def parse_index(answers: list[Buffer | None]) -> IndexView | None:
 
 
 def _parse(group: Mapping[str, Any], array: Mapping[str, Any], cell: Buffer | None) -> IndexView | None:
-    own = as_mapping(group["attributes"].get("zvview_index"), _PART, "zvview_index")
-    if as_int(own.get("version"), _PART, "version") not in _VERSIONS:
+    own = as_mapping(group["attributes"].get(ATTRIBUTE), _PART, ATTRIBUTE)
+    if as_int(own.get("version"), _PART, "version") not in (VERSION, WITH_SETS):
         return None
     codecs = parse_codecs(array.get("codecs") or [], array=_CHUNKS_PATH)
     # a store that holds nothing has no rows, and so no cell
     data = None if cell is None else decode_wave([cell], [codecs.chain])[0]
     columns = as_int(as_mapping({"n": array["shape"][-1]}, _PART, "shape")["n"], _PART, "shape", minimum=3)
-    bits = as_int(own.get("sets", 0), _PART, "sets", minimum=0)
+    bits = as_int(own.get(SETS, 0), _PART, SETS, minimum=0)
     if bits > columns - 3:
         return None
     rows = as_int(array["shape"][0], _PART, "shape", minimum=0)
@@ -97,17 +109,17 @@ def _parse(group: Mapping[str, Any], array: Mapping[str, Any], cell: Buffer | No
     if rows * columns > len(table):
         return None
     table = table[: rows * columns].reshape(-1, columns)
-    levels = as_mapping(own.get("levels") or {}, _PART, "levels")
+    levels = as_mapping(own.get(LEVELS) or {}, _PART, LEVELS)
     chunks, counts, sets = {}, {}, {}
     named = {int(text) for text in levels if text.isascii() and text.isdigit()}  # also those that hold nothing
     for level in sorted(named.union(distinct(table[:, 0]).tolist())):
         of_level = table[table[:, 0] == level]
-        told = as_mapping(levels.get(str(level)) or {}, _PART, "levels")
-        width = as_int(told.get("sid_ndim", columns - 2 - bits), _PART, "sid_ndim", minimum=1)
+        told = as_mapping(levels.get(str(level)) or {}, _PART, LEVELS)
+        width = as_int(told.get(SID_NDIM, columns - 2 - bits), _PART, SID_NDIM, minimum=1)
         chunks[level], counts[level] = of_level[:, 2 : 2 + width], of_level[:, 1]
         sets[level] = of_level[:, columns - bits :]
     documents = {}
-    for path, document in as_mapping(own.get("metadata"), _PART, "metadata").items():
+    for path, document in as_mapping(own.get(METADATA), _PART, METADATA).items():
         document = dict(as_mapping(document, _PART, path))
         attributes = dict(as_mapping(document.get("attributes") or {}, _PART, path))
         level_text = path.split("/", 1)[0]
@@ -119,10 +131,10 @@ def _parse(group: Mapping[str, Any], array: Mapping[str, Any], cell: Buffer | No
         documents[path] = document
     fingerprints = {
         path: as_str(value, _PART, path)
-        for path, value in as_mapping(own.get("fingerprints"), _PART, "fingerprints").items()
+        for path, value in as_mapping(own.get(FINGERPRINTS), _PART, FINGERPRINTS).items()
     }
     statistics = {
-        int(k): as_mapping(as_mapping(v, _PART, k).get("attributes") or {}, _PART, k)
+        int(k): as_mapping(as_mapping(v, _PART, k).get(ATTRIBUTES) or {}, _PART, k)
         for k, v in levels.items()
         if k.isascii() and k.isdigit()
     }
@@ -131,11 +143,11 @@ def _parse(group: Mapping[str, Any], array: Mapping[str, Any], cell: Buffer | No
 
 def _spell_out(told: Any, chunks: NDArray[np.int64], sets: NDArray[np.int64], path: str) -> Any:
     """The chunks that the index tells of an array: all of its level's, a set of them, or a list."""
-    if told is True:
+    if told is SAME_CHUNKS:
         return chunks
     if not isinstance(told, dict):
         return told
-    bit = as_int(told.get("bit"), _PART, path, minimum=0)
-    if bit >= _BITS * sets.shape[1]:
-        raise wrong(_PART, path, told, f"one of {_BITS * sets.shape[1]} bits")
-    return chunks[sets[:, bit // _BITS] >> bit % _BITS & 1 == 1]
+    bit = as_int(told.get(BIT), _PART, path, minimum=0)
+    if bit >= BITS * sets.shape[1]:
+        raise wrong(_PART, path, told, f"one of {BITS * sets.shape[1]} bits")
+    return chunks[sets[:, bit // BITS] >> bit % BITS & 1 == 1]

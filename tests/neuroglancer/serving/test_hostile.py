@@ -131,16 +131,6 @@ def malformed(base: str) -> list[bytes]:
     ]
 
 
-def is_served_soon(port: int) -> bool:
-    """Whether it is, once the server has seen who left: until then it may refuse one more as too many at once."""
-    for _ in range(40):
-        with contextlib.suppress(ConnectionResetError):  # what it answers then is lost where it hangs up on a request
-            if is_served(port):
-                return True
-        time.sleep(0.25)
-    return False
-
-
 def is_served(port: int) -> bool:
     with socket.create_connection(("127.0.0.1", port), timeout=20) as one:
         one.sendall(request(f"/zarr-vectors/{TOKEN}/store/points/info", "Connection: close"))
@@ -241,4 +231,45 @@ def test_clients_that_leave_are_no_error(server: Server) -> None:
             one.sendall(cell if turn % 3 else cell[: turn // 3])
             if turn % 2:
                 time.sleep(0.001)
-    assert is_served_soon(server.port)
+    for _ in range(40):  # until the server has seen that they left it may tell one more to come again
+        if is_served(server.port):
+            return
+        time.sleep(0.25)
+    pytest.fail("not served 10 seconds after they left")
+
+
+def test_whom_it_cannot_hold_it_tells_so(server: Server) -> None:
+    whole = request(f"/zarr-vectors/{TOKEN}/store/points/info")
+    with contextlib.ExitStack() as held:
+        for _ in range(200):
+            one = held.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+            one.sendall(whole)
+            assert one.recv(100).startswith(b"HTTP/1.1 200 ")
+        for turn in range(100):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=20) as refused:
+                refused.sendall(whole if turn % 2 else whole[:20])
+                time.sleep(0.002)  # it has come by the time that the server hangs up
+                answer = b""
+                while data := refused.recv(1 << 16):
+                    answer += data
+                if turn % 5 == 0:
+                    refused.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            assert answer.startswith(b"HTTP/1.1 429 ")
+            assert answer.endswith(b"too many connections at once.\n")
+
+
+def test_those_who_do_not_leave_are_put_out(server: Server) -> None:
+    whole = request(f"/zarr-vectors/{TOKEN}/store/points/info")
+    with contextlib.ExitStack() as held:
+        for turn in range(300):
+            one = held.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+            one.sendall(whole)
+            assert one.recv(100).startswith(b"HTTP/1.1 200 " if turn < 200 else b"HTTP/1.1 429 ")
+        files = len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+        assert 200 <= files < 260
+        begin = time.monotonic()
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            while time.monotonic() - begin < 60:
+                one.sendall(bytes(1 << 16))  # the last of them goes on talking
+        assert time.monotonic() - begin < 60
+    assert server.highest < 1 << 30

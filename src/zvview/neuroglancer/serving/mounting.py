@@ -84,13 +84,14 @@ class OwnServer:
     async def _begin(self, door: Door, address: str, port: int) -> int:
         app = tornado.web.Application([_rule([door])], log_function=lambda handler: None)
         self._server = tornado.httpserver.HTTPServer(app, max_body_size=MOST_BODY, max_buffer_size=4 * MOST_BODY)
-        guard(self._server)
+        self._hang_up = guard(self._server)
         sockets = tornado.netutil.bind_sockets(port, address)
         self._server.add_sockets(sockets)
         return int(sockets[0].getsockname()[1])
 
     async def _finish(self) -> None:
         self._server.stop()
+        await self._hang_up()
         await self._server.close_all_connections()
 
     def close(self) -> None:
