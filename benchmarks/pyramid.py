@@ -8,6 +8,7 @@ well, which takes minutes and 8 GB of disk. Builds run in processes of their own
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -120,17 +121,22 @@ def grown(folder: str, millions: int) -> list[Claim]:
 def against(
     name: str, asked: float | None, folder: str, batch: zvview.Points | zvview.Mesh, peer: Callable[[str], float]
 ) -> Claim:
-    """Both on copies of one store that the reference library wrote in 8 x 8 x 8 chunks."""
-    original = f"{folder}/original"
-    peer_write(original, batch)
-    times: list[list[float]] = [[], []]
-    for _ in range(ROUNDS):
-        for own, run in zip(times, (lambda place: build(place)[0], peer), strict=True):
-            place = shutil.copytree(original, f"{folder}/copy")
-            own.append(run(place))
-            shutil.rmtree(place)
-    shutil.rmtree(original)
-    return versus(name, asked, *(float(np.median(t)) for t in times))
+    """Both on copies of one store that the reference library wrote in 8 x 8 x 8 chunks.
+
+    Copies are on disk before they are measured, and stay until the end: a disk that still writes, and folders that
+    were just removed, make whatever comes next slow.
+    """
+    stores = Path(folder) / "against"
+    peer_write(str(stores / "original"), batch)
+    runs: dict[str, Callable[[str], float]] = {"own": lambda place: build(place)[0], "peer": peer}
+    times: dict[str, list[float]] = {"own": [], "peer": []}
+    for turn in range(ROUNDS):
+        for side, run in runs.items():
+            place = shutil.copytree(stores / "original", stores / f"{side}_{turn}")
+            os.sync()
+            times[side].append(run(str(place)))
+    shutil.rmtree(stores)
+    return versus(name, asked, *(float(np.median(t)) for t in times.values()))
 
 
 def lines(folder: str) -> Claim:

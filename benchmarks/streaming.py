@@ -199,9 +199,10 @@ def main(millions: Sequence[int]) -> None:
             claims.append(Claim(f"joining a batch, {size}", flown["assembly"], None, "s", "at most", how))
             share = flown["cache_share"]
             claims.append(Claim(f"cache, of its budget, {size}", share, 1.1, "x", "at most", "64 MiB"))
-            wasted = fast_pan(place)
+            wasted = [fast_pan(place) for _ in range(ROUNDS)]
+            how = f"median of {ROUNDS} pans, 60 views in 1 s each; worst {max(wasted):.3g} x"
             claims.append(
-                Claim(f"read and never shown, fast pan, {size}", wasted, 0.2, "x", "at most", "60 views in 1 s")
+                Claim(f"read and never shown, fast pan, {size}", statistics.median(wasted), 0.2, "x", "at most", how)
             )
             local = cancelling(place, opened)
             slow = cancelling(place, lambda where: Store(Slow(where, 0.3)))

@@ -5,9 +5,13 @@ from typing import Any
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from tests.stream.conftest import any_edges, make_limits, make_tree, make_view
+from zvview.stream.cells import CellLevel
 from zvview.stream.frame import compose_frame
+from zvview.stream.giving_way import give_way
+from zvview.stream.parts import ChunkPart
 from zvview.stream.plan import plan_view
 
 EDGES = [4.0, 8.0, 16.0, 32.0]
@@ -32,6 +36,15 @@ def covered(tree: Any, masks: Any, view: Any) -> float:
         sides = np.minimum(level.chunk_hi[mask], hi) - np.maximum(level.chunk_lo[mask], lo)
         total += float(np.prod(np.maximum(sides, 0), axis=1).sum())
     return total
+
+
+def filled(level: CellLevel, mask: NDArray[np.bool_]) -> list[ChunkPart]:
+    """Points at the middle of each unit of chunks, each point in one chunk of a level."""
+    parts = []
+    for lo, hi in zip(level.chunk_lo[mask], level.chunk_hi[mask], strict=True):
+        sides = [np.arange(np.ceil(a - 0.5), np.ceil(b - 0.5)) + 0.5 for a, b in zip(lo, hi, strict=True)]
+        parts.append(ChunkPart(np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, len(lo)).astype("f4")))
+    return parts
 
 
 @settings(max_examples=150)
@@ -108,20 +121,47 @@ def test_levels_that_add_are_shown_together() -> None:
     assert frame.has_gaps and frame.chunks[0].sum() == len(tree[0]) - 4
 
 
-@settings(max_examples=60)
-@given(st.sampled_from([[4.0, 8.0, 16.0, 32.0], [4.0, 64.0], [4.0, 6.0, 24.0]]), st.floats(0, 1), st.integers(0, 2**32))
-def test_what_came_is_shown_beneath_what_stands_in_too(edges: list[float], share: float, seed: int) -> None:
+@settings(max_examples=100)
+@given(
+    st.sampled_from([EDGES, [4.0, 64.0], [4.0, 6.0, 24.0]]),
+    st.sampled_from([20.0, 5.0, 2.0]),
+    st.floats(0, 1),
+    st.integers(0, 2**32),
+)
+def test_what_came_is_shown_beneath_what_stands_in_too(
+    edges: list[float], zoom: float, share: float, seed: int
+) -> None:
     facts, tree = make_tree(edges)
     rng = np.random.default_rng(seed)
-    plan = plan_view(tree, make_view((0, 0), (64, 64), 20.0, budget_vertices=10**6), make_limits(facts, tree))
+    plan = plan_view(tree, make_view((0, 0), (64, 64), zoom, budget_vertices=10**6), make_limits(facts, tree))
     there = tuple(rng.random(len(level.chunk_lo)) < share for level in tree)
     there[-1][:] = True
     whole = compose_frame(tree, plan, there)
     frame = compose_frame(tree, plan, there, with_patches=True)
     assert frame.ready == whole.ready and frame.has_gaps == whole.has_gaps
     assert all((a <= b).all() for a, b in zip(whole.chunks, frame.chunks, strict=True)), "nothing goes for it"
-    needed = [mask & have for mask, have in zip(plan.needed, there, strict=True)]
-    assert all((a <= b).all() for a, b in zip(needed, frame.chunks, strict=True)), "all that came is shown"
+    came = [mask & have for mask, have in zip(plan.needed, there, strict=True)]
+    coarse = compose_frame(tree, plan, there, with_patches=True, with_finer=False)
+    assert all((a <= b).all() for a, b in zip(came, coarse.chunks, strict=True)), "all that came is shown"
     patches = frame.patches or tuple(np.zeros_like(mask) for mask in there)
+    assert all((mask <= have).all() for mask, have in zip(patches, there, strict=True))
     assert not overlaps(tree, [mask & ~patch for mask, patch in zip(frame.chunks, patches, strict=True)])
-    assert not overlaps(tree, patches)
+    shown = [(np.flatnonzero(mask), filled(level, mask)) for level, mask in zip(tree, frame.chunks, strict=True)]
+    places = [part.positions for _, parts in give_way(facts, shown, patches) for part in parts]
+    joined = np.concatenate(places) if places else np.empty((0, 2))
+    assert len(np.unique(joined, axis=0)) == len(joined), "no place is shown twice"
+
+
+def test_what_is_there_of_finer_levels_is_shown_while_nothing_else_is() -> None:
+    facts, tree = make_tree([4.0, 8.0, 64.0])
+    plan = plan_view(tree, make_view((0, 0), (64, 64), 2.5, budget_vertices=10**6), make_limits(facts, tree))
+    assert plan.cut.levels == (1,)
+    there = tuple(np.zeros(len(level.chunk_lo), bool) for level in tree)
+    there[0][:50] = there[2][:] = True
+    frame = compose_frame(tree, plan, there, with_patches=True)
+    assert frame.patches is not None and np.array_equal(frame.chunks[0], there[0]) and frame.levels == (0, 2)
+    assert compose_frame(tree, plan, there, with_patches=True, with_finer=False).levels == (2,)
+    there[1][:] = tree[1].chunk_lo[:, 1] < 32
+    frame = compose_frame(tree, plan, there, with_patches=True)
+    assert not frame.is_complete and np.array_equal(frame.chunks[1], there[1])
+    assert frame.chunks[0].any() and not overlaps(tree[:2], frame.chunks[:2]), "where the cut is there it is shown"

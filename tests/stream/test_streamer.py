@@ -235,6 +235,52 @@ def test_old_data_stay_until_there_is_something_better(
     assert receiver.settled(generation).levels == (0,)
 
 
+def test_pieces_of_a_picture_are_shown_soon_only_while_the_camera_moves(
+    points: Any, gate: Gate, stream: Start, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_PATCHED", 1e9)
+    one = ("/c/0/0/0", "/c/1/1/1")  # by the first the level is told, the other is the first of its chunks
+
+    def before(keys: Sequence[str], cancel: CancelToken | None) -> None:
+        if any(key.startswith("0/") and not key.endswith(one) for key in keys):
+            gate(keys, cancel)
+
+    streamer = stream(
+        Store(Source(points, before)), group_bytes=1, concurrent_reads=1, update_interval_s=0.02, hysteresis=0.0
+    )
+    receiver.settled(streamer.look(whole(1e-3)))
+    first = streamer.look(whole(100.0))
+    assert gate.reached.wait(PATIENCE_S), "one chunk is there, the next is on its way"
+    time.sleep(0.1)
+    assert not any(u.generation == first for u in receiver.updates), "what rests is not shown in pieces"
+    for step in range(1, 4):
+        streamer.look(make_view((step,) * 3, (1000.0 + step,) * 3, 100.0))
+    pieces = receiver.wait(lambda u: u.generation == first + 3 and u.levels[:1] == (0,))
+    assert not pieces.is_settled and len(pieces.levels) > 1
+    gate.opened.set()
+    assert receiver.settled(first + 3).levels == (0,)
+
+
+def test_what_a_moving_camera_leaves_is_read_when_it_rests(points: Any, stream: Start, receiver: Receiver) -> None:
+    waves: list[tuple[float, list[str]]] = []
+
+    def before(keys: Sequence[str], cancel: CancelToken | None) -> None:
+        waves.append((time.perf_counter(), [key for key in keys if key.startswith("0/vertices/c/")]))
+
+    streamer = stream(Store(Source(points, before)), update_interval_s=10.0)
+    receiver.settled(streamer.look(whole(1e-3)))
+    streamer.look(make_view((-600.0, 0, 0), (-100.0, 1000, 1000), 100.0))
+    begun = time.perf_counter()
+    time.sleep(0.2)
+    waves.clear()
+    asked = time.perf_counter()
+    receiver.settled(streamer.look(make_view((20.0, 0, 0), (520.0, 1000, 1000), 100.0)))
+    columns = {key.split("/")[3]: at for at, keys in waves for key in keys}
+    assert set(columns) == {"0", "1", "2"}
+    assert columns["0"] >= asked + 2 * (asked - begun), "of what is about to leave nothing is read at first"
+    assert max(columns["1"], columns["2"]) < columns["0"]
+
+
 def test_after_zooming_out_finer_chunks_stand_in(stream: Start, receiver: Receiver, gate: Gate) -> None:
     place: dict[str, bytes] = {}
     build(place)

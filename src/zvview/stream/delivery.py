@@ -111,7 +111,8 @@ class Delivery:
         if not is_settled and not is_first:
             wait = 0.0 if scene is None or is_same else _PATIENCE * self._vertex_s * scene.vertices
             is_patchwork = scene is not None and not is_same and scene.frame.patches is not None
-            least = self._interval_s * (_PATCHED if is_patchwork else 1)
+            is_moving = self._unmet_since is not None and self._unmet_since < request.asked
+            least = self._interval_s * (_PATCHED if is_patchwork and not is_moving else 1)
             due = max(self._delivered_at, self._unmet_since or 0.0) + max(least, wait)
             if now < due:
                 return due

@@ -33,6 +33,8 @@ from zvview.stream.view import ViewState, moved
 __all__ = ["Engine"]
 
 _CLOSING_S = 1.0  # how long threads are waited for; one that hangs in a source is left behind
+_STILL = 2.0  # times as long as between the last views no view comes: the camera rests
+_FRAME_S = 0.01  # views do not follow each other faster than they are drawn
 _FINER_EXCESS = 2.0  # times the budget that finer chunks may take while they stand in
 
 _log = logging.getLogger(__name__)
@@ -69,7 +71,7 @@ class Engine:
         self._request: Request | None = None
         self._scene: Scene | None = None
         self._ahead: Order | None = None
-        self._motion = np.zeros(store.metadata.ndim)
+        self._motion, self._motion_s = np.zeros(store.metadata.ndim), np.inf
         self._fault: str | None = None
         self._statistics = self._ledger.snapshot()
         self._thread = threading.Thread(target=self._run, name="zvview-stream", daemon=True)
@@ -165,6 +167,7 @@ class Engine:
     def _adopt(self, request: Request) -> None:
         if self._request is not None:
             self._motion = moved(self._request.view, request.view)
+            self._motion_s = request.asked - self._request.asked
         self._request, self._fault, self._ahead = request, None, None
         self._knowledge.notes.clear()
         self._ledger.count(views=1)
@@ -213,7 +216,10 @@ class Engine:
     def _plan(self, holdings: Holdings, view: ViewState, before: Plan | None) -> Plan:
         limits = holdings.limits(view.axes)
         holdings.is_reach_new = False
-        plan = plan_view(holdings.tree, view, limits, before, self._knowledge.restriction.chunks)
+        interval_s, motion = self._settings.update_interval_s, None
+        if self._motion_s < interval_s:
+            motion = self._motion * (interval_s / max(self._motion_s, _FRAME_S))
+        plan = plan_view(holdings.tree, view, limits, before, self._knowledge.restriction.chunks, motion)
         holdings.want(plan.needed, plan.order)
         return plan
 
@@ -236,7 +242,12 @@ class Engine:
             return watch
         if now < self._health.retry_at:
             return self._health.retry_at
-        self._reads.start(holdings, scene.plan.order, is_ahead=False)
+        order, leaving = scene.plan.order, scene.plan.leaving
+        rests = 0.0 if self._request is None else self._request.asked + _STILL * self._motion_s
+        if leaving and now < rests:
+            self._reads.start(holdings, order[: len(order) - leaving], is_ahead=False)
+            return rests
+        self._reads.start(holdings, order, is_ahead=False)
         return watch if watch is not None else self._reads.watch(holdings, now)
 
     def _deliver(self) -> float | None:

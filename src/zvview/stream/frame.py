@@ -70,7 +70,7 @@ def compose_frame(
     with_finer : bool
         Whether finer chunks than the plan asks for may stand in: after zooming out they are there already.
     with_patches : bool
-        Whether what the plan needs is shown beneath cells that stand in, too.
+        Whether what is there beneath cells that stand in is shown, too.
     """
     relevant = _relevant_chunks(tree, plan)
     missing = [
@@ -95,18 +95,23 @@ def compose_frame(
         chunks = tuple(mask | more for mask, more in zip(chunks, plan.beyond, strict=True))
     if not with_patches or there_now == wanted:
         return Frame(chunks, there_now, wanted, has_gaps)
-    patches = _patches(tree, plan, shown, is_there)
+    patches = _patches(tree, plan, shown, relevant, is_there, with_finer=with_finer)
     chunks = tuple(mask | more for mask, more in zip(chunks, patches, strict=True))
     return Frame(chunks, there_now, wanted, has_gaps, patches if any(mask.any() for mask in patches) else None)
 
 
-def _patches(tree: Sequence[CellLevel], plan: Plan, shown: Masks, is_there: Masks) -> Masks:
-    """Chunks of the cut that are there, beneath cells that stand in for it."""
+def _patches(
+    tree: Sequence[CellLevel], plan: Plan, shown: Masks, relevant: Masks, is_there: Masks, *, with_finer: bool
+) -> Masks:
+    """Chunks that are there, beneath cells that stand in for the cut: down to the cut, or to what is there below it."""
     out = [np.zeros_like(mask) for mask in is_there]
-    above = np.zeros(len(tree[-1]), bool)
+    beneath = np.zeros(len(tree[-1]), bool)
     for k in range(len(tree) - 2, -1, -1):
-        above = (above | (shown[k + 1] & plan.cut.split[k + 1]))[tree[k].parent]
-        out[k] = plan.needed[k] & ~plan.beyond[k] & is_there[k] & above[tree[k].cell_of_chunk]
+        coarser, cut = tree[k + 1], plan.cut
+        is_met = np.bincount(coarser.cell_of_chunk[out[k + 1]], minlength=len(coarser)) > 0
+        beneath &= ~(cut.cells[k + 1] & (is_met if with_finer else True))
+        beneath = (beneath | (shown[k + 1] & cut.split[k + 1]))[tree[k].parent]
+        out[k] = relevant[k] & is_there[k] & beneath[tree[k].cell_of_chunk]
     return tuple(out)
 
 

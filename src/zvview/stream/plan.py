@@ -69,9 +69,12 @@ class Plan:
     beyond : masks of (C,) for each level
         Chunks out of view with links that may lead through it; they are shown when all else is there.
     order : (W, 2) int64 array
-        What to read, of the coarsest level first, then of the cut from the middle of the view outward.
+        What to read, of the coarsest level first, then of the cut from the middle of the view outward, or from where
+        the middle is about to be.
     stand_ins : int
         How many of the first rows of `order` stand in until the others are there.
+    leaving : int
+        How many of the last rows of `order` are about to leave the view.
     notes : tuple of str
     is_guessed : bool
         Whether it counts on large chunks that were not read to be filled evenly: what they hold may change it.
@@ -85,6 +88,7 @@ class Plan:
     beyond: Masks
     order: Order
     stand_ins: int
+    leaving: int = 0
     notes: tuple[str, ...] = ()
     is_guessed: bool = False
 
@@ -100,6 +104,7 @@ def plan_view(
     limits: Limits,
     before: Plan | None = None,
     allowed: Masks | None = None,
+    motion: NDArray[np.float64] | None = None,
 ) -> Plan:
     """The plan for `view`.
 
@@ -113,7 +118,12 @@ def plan_view(
         The one that is shown now.
     allowed : masks of (C,) for each level, optional
         The only chunks that can hold what the view's filter lets pass.
+    motion : (D,) float64, optional
+        How far the view goes before what is read is shown: what it leaves until then is read last. Half of the view
+        at most counts.
     """
+    lo, hi = view.box
+    ahead = np.zeros(view.ndim) if motion is None else np.clip(motion, (lo - hi) / 2, (hi - lo) / 2)
     chunks = see_chunks(tree, view, allowed)
     seen = seen_cells(tree, chunks)
     expected, is_guessed = _expected(tree, view, limits, chunks)
@@ -126,15 +136,16 @@ def plan_view(
     first = np.zeros((0, 2), np.int64)
     if not needed[top].any() and len(cut.levels):
         spare = limits.vertices[top][chunks[top]].sum() <= view.budget_vertices / 2
-        first = _ordered(tree, view, [k == top and spare for k in range(len(tree))], chunks)
-    order = _ordered(tree, view, [True] * len(tree), needed)
+        first = _ordered(tree, view, view.centre + ahead, chunks, [k == top and spare for k in range(len(tree))])
+    order = _ordered(tree, view, view.centre + ahead, needed)
     beyond = tuple(np.zeros_like(mask) for mask in needed)
     if limits.reach.is_any and not notes:
         beyond, after = _beyond(tree, view, limits, chunks, cut, allowed, notes)
         order = np.concatenate((order, after))
         needed = tuple(a | b for a, b in zip(needed, beyond, strict=True))
-    order = np.concatenate((first, order))
-    return Plan(view, cut, chunks, seen, needed, beyond, order, len(first), tuple(notes), is_guessed)
+    leaves = _leaving(tree, order, lo + ahead, hi + ahead) if ahead.any() else np.zeros(len(order), bool)
+    order = np.concatenate((first, order[~leaves], order[leaves]))
+    return Plan(view, cut, chunks, seen, needed, beyond, order, len(first), int(leaves.sum()), tuple(notes), is_guessed)
 
 
 def plan_ahead(
@@ -155,8 +166,19 @@ def plan_ahead(
     cut = extend_cut(tree, seen_cells(tree, chunks), px, limits.rule, plan.cut, limits.hysteresis)
     around = _chunks_of(tree, chunks, needed_cells(tree, cut.cells))
     fresh = tuple(mask & ~own for mask, own in zip(around, plan.needed, strict=True))
-    goal = replace(view, lo=tuple(np.add(plan.view.lo, motion)), hi=tuple(np.add(plan.view.hi, motion)))
-    return _ordered(tree, goal, [True] * len(tree), fresh)
+    return _ordered(tree, plan.view, plan.view.centre + motion, fresh)
+
+
+def _leaving(
+    tree: Sequence[CellLevel], order: Order, lo: NDArray[np.float64], hi: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which chunks of `order` lie outside of a box, (W,)."""
+    out = np.zeros(len(order), bool)
+    for k, level in enumerate(tree):
+        own = order[:, 0] == k
+        chunk_lo, chunk_hi = level.chunk_lo[order[own, 1]], level.chunk_hi[order[own, 1]]
+        out[own] = ((chunk_lo > hi) | (chunk_hi <= lo)).any(axis=1)
+    return out
 
 
 def _expected(
@@ -225,13 +247,19 @@ def _bytes_of(needed: Masks, limits: Limits) -> float:
     return float(np.dot(counts, limits.bytes_per_vertex))
 
 
-def _ordered(tree: Sequence[CellLevel], view: ViewState, levels: Sequence[bool], chunks: Masks) -> Order:
-    """Some chunks of some levels, from the middle outward."""
+def _ordered(
+    tree: Sequence[CellLevel],
+    view: ViewState,
+    centre: NDArray[np.float64],
+    chunks: Masks,
+    levels: Sequence[bool] | None = None,
+) -> Order:
+    """Some chunks, of all levels or some, from a place outward."""
     parts, away = [], []
     for k, level in enumerate(tree):
-        rows = np.flatnonzero(chunks[k]) if levels[k] else np.zeros(0, np.int64)
+        rows = np.flatnonzero(chunks[k]) if levels is None or levels[k] else np.zeros(0, np.int64)
         parts.append(np.stack((np.full(len(rows), k), rows), axis=1))
-        away.append(distances(level, rows, view))
+        away.append(distances(level, rows, view, centre))
     near = np.argsort(np.concatenate(away), kind="stable")
     return np.concatenate(parts).astype(np.int64)[near]
 
@@ -246,7 +274,7 @@ def _nearest(
     notes: list[str],
 ) -> tuple[Masks, Cut]:
     """What of a cut that is too large fits, from the middle outward, one chunk at least."""
-    order = _ordered(tree, view, [True] * len(tree), needed)
+    order = _ordered(tree, view, view.centre, needed)
     counts = np.array([limits.vertices[k][row] for k, row in order.tolist()])
     spent = np.cumsum([expected[k][row] for k, row in order.tolist()])
     size = np.cumsum(counts * limits.bytes_per_vertex[order[:, 0]])
@@ -283,7 +311,7 @@ def _beyond(
             mask &= True if allowed is None else allowed[k]
             mask &= ~_is_covered(tree, cut, k)[level.cell_of_chunk]
         found.append(mask)
-    order = _ordered(tree, view, [True] * len(tree), tuple(found))
+    order = _ordered(tree, view, view.centre, tuple(found))
     counts = np.array([limits.vertices[k][row] for k, row in order.tolist()])
     fits = np.cumsum(counts) <= view.budget_vertices - cut.predicted
     if not fits.all():

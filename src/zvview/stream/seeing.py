@@ -75,11 +75,13 @@ def slab_shares(level: CellLevel, view: ViewState) -> NDArray[np.float64]:
     return out
 
 
-def distances(level: CellLevel, rows: NDArray[np.int64], view: ViewState) -> NDArray[np.float64]:
-    """Distance of the nearest point of some chunks from the middle of the view, in sizes of the view."""
+def distances(
+    level: CellLevel, rows: NDArray[np.int64], view: ViewState, centre: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Distance of the nearest point of some chunks from a place, (D,), in sizes of the view."""
     lo, hi = view.box
     size = np.where(np.isfinite(hi - lo) & (hi > lo), hi - lo, 1.0)
-    centre, chunk_lo, chunk_hi = view.centre, level.chunk_lo[rows], level.chunk_hi[rows]
+    chunk_lo, chunk_hi = level.chunk_lo[rows], level.chunk_hi[rows]
     away = np.maximum(np.maximum(chunk_lo - centre, centre - chunk_hi), 0)
     away += 1e-3 * np.abs((chunk_lo + chunk_hi) / 2 - centre)  # of those that touch it the one that is about it
     return np.asarray(np.linalg.norm(away / size, axis=1))
