@@ -261,26 +261,6 @@ def test_pieces_of_a_picture_are_shown_soon_only_while_the_camera_moves(
     assert receiver.settled(first + 3).levels == (0,)
 
 
-def test_what_a_moving_camera_leaves_is_read_when_it_rests(points: Any, stream: Start, receiver: Receiver) -> None:
-    waves: list[tuple[float, list[str]]] = []
-
-    def before(keys: Sequence[str], cancel: CancelToken | None) -> None:
-        waves.append((time.perf_counter(), [key for key in keys if key.startswith("0/vertices/c/")]))
-
-    streamer = stream(Store(Source(points, before)), update_interval_s=10.0)
-    receiver.settled(streamer.look(whole(1e-3)))
-    streamer.look(make_view((-600.0, 0, 0), (-100.0, 1000, 1000), 100.0))
-    begun = time.perf_counter()
-    time.sleep(0.2)
-    waves.clear()
-    asked = time.perf_counter()
-    receiver.settled(streamer.look(make_view((20.0, 0, 0), (520.0, 1000, 1000), 100.0)))
-    columns = {key.split("/")[3]: at for at, keys in waves for key in keys}
-    assert set(columns) == {"0", "1", "2"}
-    assert columns["0"] >= asked + 2 * (asked - begun), "of what is about to leave nothing is read at first"
-    assert max(columns["1"], columns["2"]) < columns["0"]
-
-
 def test_after_zooming_out_finer_chunks_stand_in(stream: Start, receiver: Receiver, gate: Gate) -> None:
     place: dict[str, bytes] = {}
     build(place)

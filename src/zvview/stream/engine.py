@@ -33,7 +33,6 @@ from zvview.stream.view import ViewState, moved
 __all__ = ["Engine"]
 
 _CLOSING_S = 1.0  # how long threads are waited for; one that hangs in a source is left behind
-_STILL = 2.0  # times as long as between the last views no view comes: the camera rests
 _FRAME_S = 0.01  # views do not follow each other faster than they are drawn
 _FINER_EXCESS = 2.0  # times the budget that finer chunks may take while they stand in
 
@@ -242,12 +241,7 @@ class Engine:
             return watch
         if now < self._health.retry_at:
             return self._health.retry_at
-        order, leaving = scene.plan.order, scene.plan.leaving
-        rests = 0.0 if self._request is None else self._request.asked + _STILL * self._motion_s
-        if leaving and now < rests:
-            self._reads.start(holdings, order[: len(order) - leaving], is_ahead=False)
-            return rests
-        self._reads.start(holdings, order, is_ahead=False)
+        self._reads.start(holdings, scene.plan.order, is_ahead=False)
         return watch if watch is not None else self._reads.watch(holdings, now)
 
     def _deliver(self) -> float | None:

@@ -73,8 +73,6 @@ class Plan:
         the middle is about to be.
     stand_ins : int
         How many of the first rows of `order` stand in until the others are there.
-    leaving : int
-        How many of the last rows of `order` are about to leave the view.
     notes : tuple of str
     is_guessed : bool
         Whether it counts on large chunks that were not read to be filled evenly: what they hold may change it.
@@ -88,7 +86,6 @@ class Plan:
     beyond: Masks
     order: Order
     stand_ins: int
-    leaving: int = 0
     notes: tuple[str, ...] = ()
     is_guessed: bool = False
 
@@ -119,11 +116,10 @@ def plan_view(
     allowed : masks of (C,) for each level, optional
         The only chunks that can hold what the view's filter lets pass.
     motion : (D,) float64, optional
-        How far the view goes before what is read is shown: what it leaves until then is read last. Half of the view
-        at most counts.
+        How far the view goes before what is read is shown: it is read from there outward, at most from the edge.
     """
     lo, hi = view.box
-    ahead = np.zeros(view.ndim) if motion is None else np.clip(motion, (lo - hi) / 2, (hi - lo) / 2)
+    goal = view.centre if motion is None else view.centre + np.clip(motion, (lo - hi) / 2, (hi - lo) / 2)
     chunks = see_chunks(tree, view, allowed)
     seen = seen_cells(tree, chunks)
     expected, is_guessed = _expected(tree, view, limits, chunks)
@@ -136,16 +132,15 @@ def plan_view(
     first = np.zeros((0, 2), np.int64)
     if not needed[top].any() and len(cut.levels):
         spare = limits.vertices[top][chunks[top]].sum() <= view.budget_vertices / 2
-        first = _ordered(tree, view, view.centre + ahead, chunks, [k == top and spare for k in range(len(tree))])
-    order = _ordered(tree, view, view.centre + ahead, needed)
+        first = _ordered(tree, view, goal, chunks, [k == top and spare for k in range(len(tree))])
+    order = _ordered(tree, view, goal, needed)
     beyond = tuple(np.zeros_like(mask) for mask in needed)
     if limits.reach.is_any and not notes:
         beyond, after = _beyond(tree, view, limits, chunks, cut, allowed, notes)
         order = np.concatenate((order, after))
         needed = tuple(a | b for a, b in zip(needed, beyond, strict=True))
-    leaves = _leaving(tree, order, lo + ahead, hi + ahead) if ahead.any() else np.zeros(len(order), bool)
-    order = np.concatenate((first, order[~leaves], order[leaves]))
-    return Plan(view, cut, chunks, seen, needed, beyond, order, len(first), int(leaves.sum()), tuple(notes), is_guessed)
+    order = np.concatenate((first, order))
+    return Plan(view, cut, chunks, seen, needed, beyond, order, len(first), tuple(notes), is_guessed)
 
 
 def plan_ahead(
@@ -167,18 +162,6 @@ def plan_ahead(
     around = _chunks_of(tree, chunks, needed_cells(tree, cut.cells))
     fresh = tuple(mask & ~own for mask, own in zip(around, plan.needed, strict=True))
     return _ordered(tree, plan.view, plan.view.centre + motion, fresh)
-
-
-def _leaving(
-    tree: Sequence[CellLevel], order: Order, lo: NDArray[np.float64], hi: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Which chunks of `order` lie outside of a box, (W,)."""
-    out = np.zeros(len(order), bool)
-    for k, level in enumerate(tree):
-        own = order[:, 0] == k
-        chunk_lo, chunk_hi = level.chunk_lo[order[own, 1]], level.chunk_hi[order[own, 1]]
-        out[own] = ((chunk_lo > hi) | (chunk_hi <= lo)).any(axis=1)
-    return out
 
 
 def _expected(
