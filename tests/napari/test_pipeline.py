@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from zvview.geometry.batches import Batch
 from zvview.napari.pipeline import Delivery, Pipeline
@@ -60,3 +63,26 @@ def test_a_burst_ends_with_the_latest_and_a_closed_pipeline_is_silent(qtbot: Any
     pipeline.take(update(99, batches[0]))
     qtbot.wait(50)
     assert len(ends.delivered) == count
+
+
+def test_an_update_that_comes_while_the_latest_is_prepared_again_is_not_lost(
+    qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = Ends()
+    pipeline = Pipeline(ends.prepare, ends.deliver)
+    pipeline.take(update(1, make_batch("point_cloud", 10)))
+    qtbot.waitUntil(lambda: len(ends.delivered) == 1)
+    submit, second = pipeline._worker.submit, make_batch("point_cloud", 20)
+
+    def overtaken(job: Callable[[], None]) -> None:
+        monkeypatch.setattr(pipeline._worker, "submit", submit)
+        pipeline.take(update(2, second))
+        submit(job)
+
+    monkeypatch.setattr(pipeline._worker, "submit", overtaken)
+    pipeline.renew()
+    qtbot.waitUntil(lambda: ends.delivered[-1].update.generation == 2)
+    qtbot.wait(50)
+    assert ends.delivered[-1].update.generation == 2
+    assert {len(one.prepared.positions) for one in ends.delivered[1:] if one.prepared is not None} == {20}
+    pipeline.close()

@@ -55,14 +55,13 @@ class Pipeline:
     def take(self, update: Update) -> None:
         """Prepare an update and deliver it, unless another one comes before its turn."""
         self._latest = update
-        self._worker.submit(lambda: self._work(update))
+        self._worker.submit(self._work)
 
     def renew(self) -> None:
         """Prepare the latest update again, because what it depends on was changed."""
         with self._lock:
             self._prepared_batch = None
-        if self._latest is not None:
-            self.take(self._latest)
+        self._worker.submit(self._work)
 
     def close(self, *, wait: bool = True) -> None:
         """Drop everything and end the thread; without `wait` it ends when what it does is done."""
@@ -70,9 +69,10 @@ class Pipeline:
         with self._lock:
             self._mail = self._latest = self._prepared_batch = None
 
-    def _work(self, update: Update) -> None:
-        prepare = self._prepare()
-        if prepare is None:
+    def _work(self) -> None:
+        """Prepare what is the latest by now: whoever asked may have been overtaken."""
+        prepare, update = self._prepare(), self._latest
+        if prepare is None or update is None:
             return
         with self._lock:
             is_known, self._prepared_batch = update.batch is self._prepared_batch, update.batch
