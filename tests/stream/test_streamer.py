@@ -21,7 +21,7 @@ from zvview.errors import Cancelled, InvalidInputError, UnreachableError
 from zvview.geometry.select import clip_to_box
 from zvview.pyramid import PyramidOptions, build_pyramid
 from zvview.store.store import Store
-from zvview.stream import Filter, Projection, Streamer, StreamSettings, Update, ViewState, delivery
+from zvview.stream import Filter, Projection, Streamer, StreamSettings, Update, ViewState, delivery, engine
 from zvview.testing import make_store
 from zvview.testing.batches import KINDS
 
@@ -771,6 +771,21 @@ def test_a_receiver_that_fails_does_not_end_the_streamer(
         assert has_failed.wait(PATIENCE_S)
         receiver.settled(streamer.look(whole()))
     assert "no" in caplog.text
+
+
+def test_a_fault_is_told_and_the_next_view_is_shown(
+    points: Any, stream: Start, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streamer = stream(opened(points))
+    shown = receiver.settled(streamer.look(whole(1e-3)))
+    with monkeypatch.context() as broken:
+        broken.setattr(engine, "plan_view", lambda *asked: [][0])
+        generation = streamer.look(whole())
+        told = receiver.wait(lambda u: u.generation == generation and u.status.problem is not None)
+    assert told.status.problem == "IndexError: list index out of range"
+    assert told.batch is shown.batch and not told.is_settled, "what is shown stays"
+    update = receiver.settled(streamer.look(make_view((0,) * 3, (900,) * 3, 100.0)))
+    assert update.status.problem is None and len(update.batch)
 
 
 def test_many_threads_may_look_at_once(points: Any, stream: Start, receiver: Receiver) -> None:

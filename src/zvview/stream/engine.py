@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -121,6 +122,8 @@ class Engine:
             except Exception as error:  # a fault of one view must not end all
                 _log.exception("a view could not be streamed")
                 self._fault, self._scene, due = f"{type(error).__name__}: {error}", None, None
+                with suppress(Exception):  # it may be the receiver that fails
+                    due = self._deliver()
         self._jobs.close(_CLOSING_S)
         if self._knowledge.holdings is not None:
             self._knowledge.holdings.close()
