@@ -84,6 +84,9 @@ def request(path: str, *headers: str, method: str = "GET", host: str = "127.0.0.
     return "\r\n".join([f"{method} {path} HTTP/1.1", f"Host: {host}", *headers, "", ""]).encode("latin-1")
 
 
+INFO = request(f"/zarr-vectors/{TOKEN}/store/points/info")
+
+
 def hostile(base: str) -> list[bytes]:
     """Requests that are to get a status of 4xx."""
     cell = f"{base}/points/spatial0/0_0_0"
@@ -189,13 +192,11 @@ def test_what_is_no_request_gets_a_clean_no(server: Server) -> None:
 
 
 def test_more_connections_than_are_held_are_told_to_come_again(server: Server) -> None:
-    whole = request(f"/zarr-vectors/{TOKEN}/store/points/info")
-
     async def attack() -> list[list[int]]:
         silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(150)]
         for _, writer in silent:
-            writer.write(whole[:40])  # and nothing more
-        found = await asyncio.gather(*(ask(server.port, [whole]) for _ in range(300)))
+            writer.write(INFO[:40])  # and nothing more
+        found = await asyncio.gather(*(ask(server.port, [INFO]) for _ in range(300)))
         for _, writer in silent:
             writer.close()
         return found
@@ -238,16 +239,22 @@ def test_clients_that_leave_are_no_error(server: Server) -> None:
     pytest.fail("not served 10 seconds after they left")
 
 
+def stay(held: contextlib.ExitStack, port: int, count: int, status: int) -> list[socket.socket]:
+    """Connections that ask once, get an answer of a status, and are kept."""
+    kept = []
+    for _ in range(count):
+        kept.append(held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20)))
+        kept[-1].sendall(INFO)
+        assert kept[-1].recv(100).startswith(f"HTTP/1.1 {status} ".encode())
+    return kept
+
+
 def test_whom_it_cannot_hold_it_tells_so(server: Server) -> None:
-    whole = request(f"/zarr-vectors/{TOKEN}/store/points/info")
     with contextlib.ExitStack() as held:
-        for _ in range(200):
-            one = held.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
-            one.sendall(whole)
-            assert one.recv(100).startswith(b"HTTP/1.1 200 ")
+        stay(held, server.port, 200, 200)
         for turn in range(100):
             with socket.create_connection(("127.0.0.1", server.port), timeout=20) as refused:
-                refused.sendall(whole if turn % 2 else whole[:20])
+                refused.sendall(INFO if turn % 2 else INFO[:20])
                 time.sleep(0.002)  # it has come by the time that the server hangs up
                 answer = b""
                 while data := refused.recv(1 << 16):
@@ -259,17 +266,14 @@ def test_whom_it_cannot_hold_it_tells_so(server: Server) -> None:
 
 
 def test_those_who_do_not_leave_are_put_out(server: Server) -> None:
-    whole = request(f"/zarr-vectors/{TOKEN}/store/points/info")
     with contextlib.ExitStack() as held:
-        for turn in range(300):
-            one = held.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
-            one.sendall(whole)
-            assert one.recv(100).startswith(b"HTTP/1.1 200 " if turn < 200 else b"HTTP/1.1 429 ")
+        stay(held, server.port, 200, 200)
+        *_, last = stay(held, server.port, 100, 429)
         files = len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
         assert 200 <= files < 260
         begin = time.monotonic()
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):
             while time.monotonic() - begin < 60:
-                one.sendall(bytes(1 << 16))  # the last of them goes on talking
+                last.sendall(bytes(1 << 16))  # one of them goes on talking
         assert time.monotonic() - begin < 60
     assert server.highest < 1 << 30
