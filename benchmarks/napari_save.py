@@ -66,9 +66,12 @@ def main() -> None:
         place = grow(folder, "points_10m")
         window = Window()
         layer, *_ = window.open(place)
-        layer.stream.settings = replace(layer.stream.settings, points=RESIDENT)
-        window.live(0.2)
-        window.wait(lambda: layer.stream.is_settled)
+        budget = RESIDENT
+        while len(layer.data) < RESIDENT or budget == RESIDENT:  # the coarsest level that has as many
+            layer.stream.settings = replace(layer.stream.settings, points=budget)
+            window.live(0.2)
+            window.wait(lambda: layer.stream.is_settled)
+            budget *= 2
         resident, copy = len(layer.data), f"{scratch}/copy.zarrvectors"
         wall, cpu, pause = save_watched(layer, copy)
         points, values, same = count_equal(place, copy)
